@@ -217,7 +217,8 @@ impl fmt::Debug for Client {
 pub struct ClientBuilder<C = Client> {
     base_url: Option<String>,
     token_error: Option<TokenError>,
-    credential_errors: BTreeMap<String, TokenError>,
+    /// The security schemes whose credential was set, each with its error.
+    credentials: BTreeMap<String, Option<TokenError>>,
     drift: Option<DriftSettings>,
     configure: Box<dyn FnOnce(TransportBuilder) -> TransportBuilder + Send>,
     client: PhantomData<fn() -> C>,
@@ -228,7 +229,7 @@ impl<C> Default for ClientBuilder<C> {
         Self {
             base_url: None,
             token_error: None,
-            credential_errors: BTreeMap::new(),
+            credentials: BTreeMap::new(),
             drift: None,
             configure: Box::new(|transport| transport),
             client: PhantomData,
@@ -299,11 +300,11 @@ impl<C: From<Client>> ClientBuilder<C> {
         let scheme = scheme.into();
         match Token::new(credential) {
             Ok(credential) => {
-                self.credential_errors.remove(&scheme);
+                self.credentials.insert(scheme.clone(), None);
                 self.transport(|transport| transport.credential(scheme, credential))
             }
             Err(error) => {
-                self.credential_errors.insert(scheme, error);
+                self.credentials.insert(scheme, Some(error));
                 self
             }
         }
@@ -471,16 +472,29 @@ impl<C: From<Client>> ClientBuilder<C> {
     /// Builds the client.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if no base URL is known, or the base URL or the token is
-    /// unusable.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if no base URL is known, if the base URL or the token is unusable,
+    /// or if the document has no security scheme for a [credential](Self::credential).
     pub fn build(self) -> Result<C, Error> {
-        let mut credential_errors = self.credential_errors.into_values();
+        let is_unknown = |scheme: &&String| !SECURITY_SCHEMES.contains(&scheme.as_str());
+        if let Some(scheme) = self.credentials.keys().find(is_unknown) {
+            return Err(Error::config(format!(
+                "the API's document has no security scheme `{scheme}`; it has: {}",
+                SECURITY_SCHEMES.join(", ")
+            )));
+        }
+        let mut credential_errors = self.credentials.into_values().flatten();
         if let Some(error) = self.token_error.or_else(|| credential_errors.next()) {
             return Err(Error::from_config(error));
         }
         let Some(base_url) = self.base_url.as_deref().or(DEFAULT_BASE_URL) else {
+            let server = match SERVERS.first().filter(|path| path.len() > 1) {
+                Some(path) => {
+                    format!("has only the path of a server, with which it ends, `{path}`")
+                }
+                None => "has no server".to_owned(),
+            };
             return Err(Error::config(format!(
-                "no base URL was set, and the API's document names no server: call `base_url`, or set the environment \
+                "no base URL was set, and the API's document {server}: call `base_url`, or set the environment \
                  variable {BASE_URL_VARIABLE} for `from_env`"
             )));
         };
@@ -545,9 +559,14 @@ mod tests {
     #[test]
     fn last_credential_of_a_scheme_wins_and_leaves_others_alone() {
         let build = |builder: ClientBuilder| builder.base_url("http://localhost:1").build();
-        let bad = || Client::builder().credential("partner", "Bearer x");
-        assert!(build(bad()).is_err());
-        assert!(build(bad().token("t")).is_err());
-        assert!(build(bad().credential("partner", "x")).is_ok());
+        for scheme in SECURITY_SCHEMES {
+            let bad = || Client::builder().credential(*scheme, "Bearer x");
+            assert!(build(bad()).is_err());
+            assert!(build(bad().token("t")).is_err());
+            assert!(build(bad().credential(*scheme, "x")).is_ok());
+        }
+        let unknown = build(Client::builder().credential("no scheme", "x"));
+        let message = unknown.unwrap_err().to_string();
+        assert!(message.contains("`no scheme`"), "{message}");
     }
 }

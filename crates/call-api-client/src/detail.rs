@@ -2,7 +2,8 @@
 //!
 //! A FastAPI service answers `{"detail": "Not found"}`, or, if it does not accept a parameter,
 //! `{"detail": [{"loc": ["path", "id"], "msg": "Input should be a valid UUID", "type": "uuid_parsing"}]}`
-//! (<https://fastapi.tiangolo.com/tutorial/handling-errors/>). A proxy answers anything.
+//! (<https://fastapi.tiangolo.com/tutorial/handling-errors/>). Other services have a `message` or an `error`, and a proxy
+//! answers anything.
 
 use std::fmt;
 
@@ -22,7 +23,7 @@ const MAX_SHOWN: usize = 200;
 #[derive(Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Detail {
-    /// A sentence: `{"detail": "…"}`.
+    /// A sentence: `{"detail": "…"}`, or the `message` or `error` of other services.
     Message(String),
     /// The parameters that are not accepted: `{"detail": [{"loc", "msg", "type"}]}`; at most the first 20.
     Fields(Vec<FieldError>),
@@ -64,10 +65,6 @@ impl Detail {
     /// Reads the body of an error response; returns `None` if it is empty.
     pub(crate) fn read(body: &[u8]) -> Option<Self> {
         #[derive(Deserialize)]
-        struct Body {
-            detail: Value,
-        }
-        #[derive(Deserialize)]
         struct Field {
             #[serde(default)]
             loc: Vec<Value>,
@@ -75,11 +72,11 @@ impl Detail {
             #[serde(default, rename = "type")]
             kind: String,
         }
-        let detail = serde_json::from_slice(body).map(|Body { detail }| detail);
-        match detail {
-            Ok(Value::String(message)) => return Some(Self::Message(truncate(&message))),
-            Ok(detail @ Value::Array(_)) => {
-                if let Ok(fields) = serde_json::from_value::<Vec<Field>>(detail) {
+        let json: Option<Value> = serde_json::from_slice(body).ok();
+        match json.as_ref().and_then(|json| json.get("detail")) {
+            Some(Value::String(message)) => return Some(Self::Message(truncate(message))),
+            Some(detail @ Value::Array(_)) => {
+                if let Ok(fields) = Vec::<Field>::deserialize(detail) {
                     let text = |step: Value| match step {
                         Value::String(step) => truncate(&step),
                         step => truncate(&step.to_string()),
@@ -94,10 +91,25 @@ impl Detail {
             }
             _ => {}
         }
+        if let Some(message) = json.as_ref().and_then(message) {
+            return Some(Self::Message(truncate(message)));
+        }
         let text = String::from_utf8_lossy(body);
         let text = text.trim();
         (!text.is_empty()).then(|| Self::Text(truncate(text)))
     }
+}
+
+/// Returns the message of a body in a common form: `{"code": …, "message": "…"}`, also as the value of `detail` or `error`,
+/// `{"error": "…"}`, and that of OAuth (RFC 6749, section 5.2). Next to a list of errors, the message would hide them.
+fn message(body: &Value) -> Option<&str> {
+    let inner = ["detail", "error"].map(|name| body.get(name));
+    let objects = std::iter::once(body).chain(inner.into_iter().flatten());
+    let mut objects = objects.filter(|object| object.get("errors").is_none());
+    objects.find_map(|object| {
+        let names = ["message", "error_description", "error"];
+        names.iter().find_map(|name| object.get(name)?.as_str())
+    })
 }
 
 fn truncate(text: &str) -> String {
@@ -174,6 +186,22 @@ mod tests {
             panic!("it is a list")
         };
         assert_eq!(fields[0].kind, "uuid_parsing");
+    }
+
+    #[test]
+    fn messages_of_other_services_are_read() {
+        for body in [
+            &br#"{"code": "gone", "message": "Call not found"}"#[..],
+            br#"{"detail": {"code": 7, "message": "Call not found"}}"#,
+            br#"{"error": {"message": "Call not found", "type": "x"}}"#,
+            br#"{"error": "invalid", "error_description": "Call not found"}"#,
+            br#"{"error": "Call not found"}"#,
+        ] {
+            let expected = Detail::Message("Call not found".to_owned());
+            assert_eq!(Detail::read(body), Some(expected));
+        }
+        let errors = br#"{"message": "Validation failed", "errors": {"id": ["no UUID"]}}"#;
+        assert!(matches!(Detail::read(errors), Some(Detail::Text(_))));
     }
 
     #[test]

@@ -54,7 +54,7 @@ impl Facade {
         let servers = document.get("servers").and_then(Value::as_array);
         let server = servers
             .and_then(|servers| servers.first()?.get("url")?.as_str())
-            .filter(|url| !url.is_empty() && !url.starts_with('/'));
+            .filter(|url| !matches!(*url, "" | "/"));
         Self {
             title: plain(title.unwrap_or("an API")),
             label: source.label.clone(),
@@ -95,6 +95,9 @@ impl Facade {
             count => format!("{count} operations"),
         };
         let server = match &self.server {
+            Some(path) if path.starts_with('/') => format!(
+                "; required, since the document has only the path of a server: the URL ends with `{path}`"
+            ),
             Some(server) => format!("; `{server}` by default"),
             None => "; required, since the document has no server".to_owned(),
         };

@@ -57,6 +57,9 @@ pub struct Event<T> {
 /// bring no event take ever longer delays, and there is one deadline from the end of the connection until the next byte
 /// arrives. The stream ends if the service answers with 204, or with no byte to a reconnection.
 ///
+/// A service may ignore `Last-Event-ID`, and send its first event again. If the body before had an end, the stream ends
+/// there; a connection that broke is an error.
+///
 /// Without a position to resume from, the end of the body ends the stream, and a connection that breaks is an error.
 #[must_use = "a stream does nothing until it is read"]
 pub struct Events<T> {
@@ -69,7 +72,26 @@ pub struct Events<T> {
     attempts: u32,
     /// The end of the connection, until the next byte.
     interrupted_at: Option<Instant>,
+    received: Received,
+    /// The reconnection whose first event has not arrived.
+    resumed: Option<Resumed>,
     item: PhantomData<fn() -> T>,
+}
+
+/// The events that have arrived.
+enum Received {
+    Nothing,
+    /// No event had an id.
+    WithoutId,
+    /// The first id.
+    From(String),
+}
+
+/// A reconnection.
+struct Resumed {
+    after: String,
+    /// The error of a connection that broke; `None` if the body had an end.
+    broken: Option<Error>,
 }
 
 impl<T> Events<T> {
@@ -93,6 +115,8 @@ impl<T> Events<T> {
             reconnects: true,
             attempts: 0,
             interrupted_at: None,
+            received: Received::Nothing,
+            resumed: None,
             item: PhantomData,
         }
     }
@@ -128,6 +152,8 @@ impl<T> Events<T> {
         if !self.reconnects
             || !self.connection.can_reconnect()
             || self.parser.last_event_id().is_empty()
+            // The position is that of `after`, and a service that sends no ids does not have it.
+            || matches!(self.received, Received::WithoutId)
         {
             return ended(broken);
         }
@@ -162,9 +188,41 @@ impl<T> Events<T> {
         self.attempts = self.attempts.saturating_add(1);
         self.parser.restart();
         let options = RequestOptions::new().deadline(left - delay);
-        let id = self.parser.last_event_id();
-        self.connection.open(id, delay, Some(options))?;
+        let after = self.parser.last_event_id().to_owned();
+        self.connection.open(&after, delay, Some(options))?;
+        self.resumed = Some(Resumed { after, broken });
         Ok(true)
+    }
+
+    /// Notes an event. Returns the reconnection that it follows, if the service has begun again with its first event.
+    fn note(&mut self, event: &RawEvent) -> Option<Resumed> {
+        let resumed = self.resumed.take();
+        match (&self.received, &event.id) {
+            (Received::From(first), Some(id)) if first == id => return resumed,
+            (Received::From(_), _) => {}
+            (_, Some(id)) => self.received = Received::From(id.clone()),
+            (_, None) => self.received = Received::WithoutId,
+        }
+        None
+    }
+
+    /// Ends the stream where the service has begun again: with an error if the connection before broke.
+    fn end(&mut self, resumed: Resumed) -> Option<Error> {
+        self.parser.restart();
+        self.parser.set_last_event_id(resumed.after);
+        let error = resumed.broken.map(|broken| {
+            let error = Error::builder(ErrorKind::Interrupted)
+                .message("the stream was interrupted, and the service sends it from its first event again")
+                .source(broken)
+                .advice("read it anew, and expect events that were there before")
+                .build();
+            match self.connection.head() {
+                Some(head) => head.add_to(error),
+                None => error,
+            }
+        });
+        self.connection.close();
+        error
     }
 
     /// Returns the delay before the next reconnection, without jitter.
@@ -274,6 +332,9 @@ impl<T: DeserializeOwned> Stream for Events<T> {
         loop {
             if let Some(event) = this.parser.next() {
                 this.attempts = 0;
+                if let Some(resumed) = this.note(&event) {
+                    return Poll::Ready(this.end(resumed).map(Err));
+                }
                 let item = this.decode(event);
                 if item.is_none() {
                     this.connection.close();

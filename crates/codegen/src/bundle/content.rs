@@ -113,7 +113,11 @@ fn files(document: &Value, place: &Pointer, content: &Map<String, Value>) -> Opt
     if schema.is_some_and(is_file) {
         return renamed(content, index, BINARY);
     }
-    let says_nothing = |schema: &Value| schema.as_object().is_some_and(Map::is_empty);
+    // FastAPI titles the schema of a result of any type.
+    let says_nothing = |schema: &Value| {
+        let mut keywords = schema.as_object().into_iter().flat_map(Map::keys);
+        schema.is_object() && keywords.all(|keyword| ["title", "description"].contains(&&**keyword))
+    };
     let is_other_file = |(name, object): (&String, &Value)| {
         let schema = object.get("schema");
         is_concrete(name)
@@ -218,13 +222,14 @@ mod tests {
         let of = |name: &str| json!({"schema": {"$ref": format!("#/components/schemas/{name}")}});
         let (page, file, itself) = (of("Page"), of("File"), of("U"));
         let any = json!({"schema": {}});
+        let titled = json!({"schema": {"title": "Response Recording"}});
         let text = json!({"schema": {"type": "string"}});
         let union = json!({"schema": {"oneOf": [text["schema"], page["schema"]]}});
         let (body, success, error) = ("/requestBody", "/responses/200", "/responses/404");
         let number = json!({"schema": {"type": ["integer", "null"]}});
         let upload = json!({"schema": {"allOf": [{"properties": {"file": {"type": "array", "items": file["schema"]}}}]}});
         let form = "application/x-www-form-urlencoded";
-        let cases: [(Value, &str, &[&str], usize); 22] = [
+        let cases: [(Value, &str, &[&str], usize); 23] = [
             (json!({"*/*": number}), success, &[JSON], 0),
             (
                 json!({JSON: upload, form: upload, FORM_DATA: upload}),
@@ -264,6 +269,12 @@ mod tests {
                 json!({JSON: any, "application/pdf": {}}),
                 success,
                 &["application/pdf"],
+                1,
+            ),
+            (
+                json!({JSON: titled, "audio/wav": file}),
+                success,
+                &["audio/wav"],
                 1,
             ),
             (

@@ -88,7 +88,14 @@ const NEXT_URLS: [&str; 8] = [
 /// The objects whose properties are URLs.
 const LINKS: [&str; 2] = ["links", "link"];
 
-const NUMBER_PARAMETERS: [&str; 5] = ["page", "pagenumber", "pageno", "pagenum", "pageindex"];
+const NUMBER_PARAMETERS: [&str; 6] = [
+    "page",
+    "pagenumber",
+    "pageno",
+    "pagenum",
+    "pageindex",
+    "currentpage",
+];
 
 /// The properties with the number of pages.
 const PAGE_COUNTS: [&str; 5] = ["totalpages", "pages", "pagecount", "pagestotal", "numpages"];

@@ -191,6 +191,15 @@ pub(super) fn servers(document: &mut Value, changes: &mut Changes) {
         server.insert("url".to_owned(), json!(url));
         changes.at(&pointer);
     }
+    let first = document.at("/servers/0/url").and_then(Value::as_str);
+    if let Some(path) = first.filter(|url| url.starts_with('/') && url.len() > 1) {
+        let instead = format!("there is no default base URL: set one, which ends with `{path}`");
+        changes.lost(
+            &root.join(0).join("url"),
+            "a server without a host",
+            instead,
+        );
+    }
 }
 
 /// Names operations by method and path if they have no id, or one that becomes the same Rust name as another's.

@@ -237,9 +237,12 @@ pub(super) fn by_status(document: &mut Value, changes: &mut Changes) {
         let mut kept = Map::new();
         for (status, response) in &responses {
             if status.starts_with('1') && status != "101" || status.starts_with('3') {
-                let instead = match status.starts_with('3') {
-                    true => "it is an error, which has the target of a redirect",
-                    false => "the transport never receives it",
+                let instead = match status.as_str() {
+                    "304" => "it is an error",
+                    redirect if redirect.starts_with('3') => {
+                        "it is an error, which has the target of a redirect"
+                    }
+                    _ => "the transport never receives it",
                 };
                 changes.lost(
                     &pointer.join("responses").join(status),
@@ -251,11 +254,12 @@ pub(super) fn by_status(document: &mut Value, changes: &mut Changes) {
             let is_get = pointer.tokens().last().as_deref() == Some("get");
             let described = walk::follow(document, response);
             let is_described = described.is_none_or(|response| response.get("content").is_some());
-            if is_get && status == "200" && !is_described {
+            let may_have_body = is_success(status) && !["204", "205"].contains(&status.as_str());
+            if is_get && may_have_body && !is_described {
                 changes.lost(
                     &pointer.join("responses").join(status),
-                    "the body of the response, if it has one",
-                    "it is not read: add its media type to the document",
+                    "the body of the response, if it has one: the document has no media type for it",
+                    "its value is `()`; `Response::body` has its bytes",
                 );
             }
             kept.insert(status.clone(), response.clone());
