@@ -171,7 +171,7 @@ pub mod builder {
         id: ::uuid::Uuid = required;
         created_date: ::chrono::DateTime<::chrono::offset::Utc> = required;
         identifier: ::std::string::String = required, Masked;
-        contact_type: super::ContactType = required;
+        contact_type: super::ContactType = default(||super::ContactType::Call);
     } build }
 }
 /// Error types.

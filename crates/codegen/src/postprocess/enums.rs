@@ -80,6 +80,14 @@ pub(super) fn restore_values(file: &mut syn::File, named: &Named<'_>) {
     }
 }
 
+/// Returns the variant of an enum of strings that has only one.
+pub(super) fn only_variant(item: &ItemEnum) -> Option<Ident> {
+    match string_values(item)?.as_slice() {
+        [(variant, _)] => Some(variant.clone()),
+        _ => None,
+    }
+}
+
 /// Returns the variants and their values if this is an enum of strings.
 fn string_values(item: &ItemEnum) -> Option<Vec<(Ident, LitStr)>> {
     let derived = item

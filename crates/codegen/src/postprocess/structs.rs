@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use quote::format_ident;
 use serde_json::Value;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Attribute, Fields, Item, ItemStruct, parse_quote};
+use syn::{Attribute, Fields, Ident, Item, ItemStruct, Path, Type, TypePath, parse_quote};
 
 use super::constants::Constants;
 use super::record::is_map;
@@ -63,6 +63,9 @@ pub(super) struct Builders<'a> {
     /// The structs of typify.
     pub(super) structs: &'a BTreeSet<String>,
     pub(super) constants: &'a Constants,
+    /// The variants of the string enums that have only one. It is the default of a required property, as it may be all that
+    /// distinguishes a member of a union.
+    pub(super) constant_types: &'a BTreeMap<String, Ident>,
     pub(super) boxed: &'a Boxed,
     /// The masked fields, by type.
     pub(super) masked: &'a BTreeMap<String, BTreeSet<String>>,
@@ -92,7 +95,10 @@ impl Builders<'_> {
                 stored: is_boxed.then(|| size::boxed(&field.ty)),
                 state: match self.constants.get(&key) {
                     Some(function) => State::Constant(function.clone()),
-                    None => state(field),
+                    None => match (state(field), self.only_value(&field.ty)) {
+                        (State::Required, Some(value)) => State::Default(parse_quote!(|| #value)),
+                        (state, _) => state,
+                    },
                 },
                 is_masked: masked.is_some_and(|masked| masked.contains(&key.1)),
                 name,
@@ -112,6 +118,17 @@ impl Builders<'_> {
             fields: fields.map(|fields| format_ident!("{fields}")),
             properties: properties.collect(),
         }
+    }
+}
+
+impl Builders<'_> {
+    /// Returns the only value of a string enum.
+    fn only_value(&self, ty: &Type) -> Option<Path> {
+        let Type::Path(TypePath { path, .. }) = ty else {
+            return None;
+        };
+        let variant = self.constant_types.get(&path.get_ident()?.to_string())?;
+        Some(parse_quote!(#path::#variant))
     }
 }
 
@@ -184,6 +201,7 @@ mod tests {
         let mut file: syn::File = parse_quote! {
             pub struct Call {
                 pub id: u8,
+                pub tag: Tag,
                 #[serde(rename = "end", default, skip_serializing_if = "::std::vec::Vec::is_empty")]
                 pub build: ::std::vec::Vec<(End, [u8; 2])>,
                 #[serde(default = "defaults::default_u64::<u32, 10>")]
@@ -202,6 +220,7 @@ mod tests {
         let builders = Builders {
             structs: &["Call".to_owned()].into(),
             constants: &[(key("kind"), parse_quote!(defaults::kind))].into(),
+            constant_types: &[("Tag".to_owned(), parse_quote!(Call))].into(),
             boxed: &Boxed::default(),
             masked: &[("Call".to_owned(), ["id".to_owned()].into())].into(),
         };

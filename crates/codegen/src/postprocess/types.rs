@@ -4,12 +4,12 @@
 //! implementations, which are most of the code, are parsed, changed and printed type by type, because their syntax trees
 //! together would be most of the memory that the generation needs. A pass sees one type with its implementations.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::format_ident;
 use serde_json::Value;
-use syn::{Fields, Item, parse_quote};
+use syn::{Fields, Ident, Item, parse_quote};
 
 use super::constants;
 use super::deprecated::Deprecated;
@@ -64,6 +64,7 @@ struct Passes<'a> {
     deprecated: Deprecated,
     bodies: multipart::Bodies,
     boxed: Boxed,
+    constant_types: BTreeMap<String, Ident>,
 }
 
 impl<'a> Passes<'a> {
@@ -87,8 +88,13 @@ impl<'a> Passes<'a> {
             }
             _ => None,
         });
+        let enums = declared().filter_map(|item| match item {
+            Item::Enum(item) => Some((item.ident.to_string(), enums::only_variant(item)?)),
+            _ => None,
+        });
         Self {
             structs: structs.collect(),
+            constant_types: enums.collect(),
             facts,
             orders: Orders::of(&[normalized, original]),
             unions: Unions::of(normalized, model),
@@ -118,6 +124,7 @@ impl<'a> Passes<'a> {
         let builders = Builders {
             structs: &self.structs,
             constants: &constants,
+            constant_types: &self.constant_types,
             boxed: &self.boxed,
             masked: &masked,
         };
