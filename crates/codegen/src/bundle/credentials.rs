@@ -3,6 +3,8 @@
 //! - An operation without security whose header parameter is `Authorization` takes a Bearer token: FastAPI writes
 //!   `authorization: str = Header()` so. It is the token of the document, unless that is another credential.
 //! - A requirement of a scheme that the document does not declare means the only one that it declares.
+//! - If nothing says which operations have security, the schemes that the document declares are optional for all: NestJS
+//!   and springdoc write documents without requirements.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +22,36 @@ const SCHEME: &str = "Authorization";
 /// Adds the security of such operations, and replaces the names of schemes that are not declared.
 pub(super) fn clarify(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
     undeclared(document, unsupported);
+    unrequired(document, unsupported);
     parameters(document);
+}
+
+fn unrequired(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
+    let mut operations = walk::operations(document).into_iter();
+    if document.get("security").is_some()
+        || operations.any(|operation| operation.object.get("security").is_some())
+    {
+        return;
+    }
+    let declared = document.at("/components/securitySchemes");
+    let declared = declared.and_then(Value::as_object).into_iter().flatten();
+    let names: Vec<String> = declared
+        .map(|(name, _)| name.clone())
+        .filter(|name| scheme(document, name).is_some())
+        .collect();
+    let root = Pointer::root().join("components").join("securitySchemes");
+    for name in &names {
+        let instead = "its credential is sent with every operation, if it is set";
+        let what = format!("the security scheme `{name}`, which no operation requires");
+        unsupported.push(Unsupported::new(&root.join(name), what, instead));
+    }
+    if let Some(object) = document.as_object_mut()
+        && !names.is_empty()
+    {
+        let alternatives = names.iter().map(|name| json!({name: []}));
+        let alternatives = std::iter::once(json!({})).chain(alternatives);
+        object.insert("security".to_owned(), alternatives.collect());
+    }
 }
 
 fn parameters(document: &mut Value) {
@@ -33,6 +64,7 @@ fn parameters(document: &mut Value) {
         None => SCHEME.to_owned(),
     };
     let mut found: Vec<(Pointer, Value)> = Vec::new();
+    let mut has_prefix = false;
     for operation in walk::operations(document) {
         let declares =
             operation.object.get("security").is_some() || document.get("security").is_some();
@@ -48,6 +80,7 @@ fn parameters(document: &mut Value) {
                 false => json!([{}, {&name: []}]),
             };
             found.push((operation.pointer.clone(), security));
+            has_prefix |= names_prefix(header.object);
         }
     }
     if found.is_empty() {
@@ -58,7 +91,11 @@ fn parameters(document: &mut Value) {
             operation["security"] = security;
         }
     }
-    let bearer = json!({"type": "http", "scheme": "bearer"});
+    // The value of an API key is sent as it is, with its prefix.
+    let added = match has_prefix {
+        true => json!({"type": "apiKey", "in": "header", "name": SCHEME}),
+        false => json!({"type": "http", "scheme": "bearer"}),
+    };
     let mut parent = document;
     for key in ["components", "securitySchemes"] {
         let Some(object) = parent.as_object_mut() else {
@@ -67,7 +104,7 @@ fn parameters(document: &mut Value) {
         parent = object.entry(key).or_insert_with(|| json!({}));
     }
     if let Some(schemes) = parent.as_object_mut() {
-        schemes.entry(name).or_insert(bearer);
+        schemes.entry(name).or_insert(added);
     }
 }
 
@@ -84,6 +121,30 @@ fn names_another(parameter: &Value) -> bool {
     texts
         .iter()
         .any(|text| others.iter().any(|other| text.contains(other)))
+}
+
+/// Returns true if a parameter says that its value begins with another word than `Bearer`, such as `Token <key>`.
+fn names_prefix(parameter: &Value) -> bool {
+    let is_prefix = |text: &str| {
+        let (word, rest) = text.split_once(' ').unwrap_or_default();
+        let is_word = word
+            .chars()
+            .all(|sign| sign.is_ascii_alphabetic() || sign == '-');
+        is_word && !word.is_empty() && !rest.is_empty() && !word.eq_ignore_ascii_case("bearer")
+    };
+    let description = parameter.get("description").and_then(Value::as_str);
+    let values = [
+        "/example",
+        "/schema/example",
+        "/schema/default",
+        "/schema/pattern",
+    ];
+    let mut values = values
+        .iter()
+        .filter_map(|place| parameter.at(place).and_then(Value::as_str));
+    let described = description.and_then(|text| text.split_once("Authorization: "));
+    described.is_some_and(|(_, value)| is_prefix(value))
+        || values.any(|value| is_prefix(value.trim_start_matches('^')))
 }
 
 fn undeclared(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
@@ -157,6 +218,49 @@ mod tests {
         assert_eq!(security("delete"), None);
         let scheme = &document["components"]["securitySchemes"][SCHEME];
         assert_eq!(scheme["scheme"], "bearer");
+    }
+
+    #[test]
+    fn authorization_parameter_with_another_prefix_is_an_api_key() {
+        let declared = |header: Value| {
+            let mut document = json!({"paths": {"/a": {"get": {"parameters": [header]}}}});
+            document["paths"]["/a"]["get"]["parameters"][0]["name"] = json!(SCHEME);
+            document["paths"]["/a"]["get"]["parameters"][0]["in"] = json!("header");
+            clarify(&mut document, &mut Vec::new());
+            let scheme = &document["components"]["securitySchemes"][SCHEME];
+            scheme["type"].as_str().unwrap_or_default().to_owned()
+        };
+        for header in [
+            json!({"description": "Use `Authorization: Token <API_KEY>`"}),
+            json!({"example": "Token abc"}),
+            json!({"schema": {"default": "Key YOUR_KEY"}}),
+            json!({"schema": {"pattern": "^Token .+"}}),
+        ] {
+            assert_eq!(declared(header.clone()), "apiKey", "{header}");
+        }
+        for header in [
+            json!({"description": "Use `Authorization: Bearer <token>`"}),
+            json!({"example": "Bearer abc", "schema": {"pattern": "^Bearer .+"}}),
+            json!({"description": "The token"}),
+        ] {
+            assert_eq!(declared(header.clone()), "http", "{header}");
+        }
+    }
+
+    #[test]
+    fn declared_scheme_without_a_requirement_is_optional() {
+        let schemes = json!({"key": {"type": "apiKey", "in": "header", "name": "X-Key"}, "tls": {"type": "mutualTLS"}});
+        let mut document = json!({
+            "paths": {"/a": {"get": {}}},
+            "components": {"securitySchemes": schemes},
+        });
+        let mut unsupported = Vec::new();
+        clarify(&mut document, &mut unsupported);
+        assert_eq!(document["security"], json!([{}, {"key": []}]));
+        assert_eq!(unsupported.len(), 1);
+        document["security"] = json!([]);
+        clarify(&mut document, &mut unsupported);
+        assert_eq!(document["security"], json!([]));
     }
 
     #[test]
