@@ -75,6 +75,8 @@ pub fn bundle(source: Source, unsupported: &mut Vec<Unsupported>) -> Result<Sour
     };
     definitions::hoist(&mut source);
     schemas::correct(&mut source.document, unsupported);
+    let moves = schemas::annotations(&mut source.document);
+    moved(&mut source, &moves);
     let moves = paths::clarify(&mut source.document, unsupported);
     moved(&mut source, &moves);
     let moves = content::clarify(&mut source.document, unsupported);

@@ -1,4 +1,4 @@
-//! Schemas that JSON Schema does not allow.
+//! Schemas that JSON Schema does not allow, or that do not say what is meant.
 //!
 //! - In YAML, null without quotes is not the name of a type: `type: [string, null]`.
 //! - Null in place of a schema, such as `items:` without a value, constrains nothing.
@@ -6,11 +6,15 @@
 //!   strings with the format. Other unknown types are ignored.
 //! - A list as `items`, which drafts before 2020-12 have, is `prefixItems`, and `additionalItems` are the further items.
 //! - A schema with `items` and without a type is a list.
+//! - Parts of `allOf` that only annotate, such as `{description: …}` beside a reference, are annotations of the whole. In
+//!   OpenAPI 3.0, `{nullable: true}` is meant as such, though it allows no more than the other parts.
 //! - `required: true`, which drafts before 4 have in the property itself, requires nothing.
+
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use crate::openapi::JsonType;
+use crate::openapi::{JsonType, Schema as _};
 use crate::pointer::Pointer;
 use crate::unsupported::Unsupported;
 use crate::walk::{self, Kind};
@@ -112,6 +116,70 @@ pub(super) fn tuples(document: &mut Value) -> Vec<(Pointer, Pointer)> {
     moves
 }
 
+/// Moves annotations out of `allOf`. Returns the old and the new location of the parts that stay.
+pub(super) fn annotations(document: &mut Value) -> Vec<(Pointer, Pointer)> {
+    const ANNOTATIONS: [&str; 11] = [
+        "title",
+        "description",
+        "default",
+        "deprecated",
+        "example",
+        "examples",
+        "externalDocs",
+        "nullable",
+        "readOnly",
+        "writeOnly",
+        "xml",
+    ];
+    let objects: BTreeSet<String> = walk::schemas(document)
+        .filter(|(_, schema)| schema.types() == [JsonType::Object])
+        .map(|(name, _)| Pointer::schema(name).to_ref())
+        .collect();
+    let mut moves = Vec::new();
+    walk::walk_mut(document, &mut |kind, pointer, schema| {
+        let Some(object) = schema.as_object_mut().filter(|_| kind == Kind::Schema) else {
+            return;
+        };
+        let Some(Value::Array(parts)) = object.get_mut("allOf") else {
+            return;
+        };
+        let is_object = |part: &Value| {
+            let reference = part.get("$ref").and_then(Value::as_str);
+            reference.is_some_and(|reference| objects.contains(reference))
+        };
+        let is_object = parts.iter().any(is_object);
+        let annotates = |part: &Value| {
+            part.as_object().is_some_and(|part| {
+                part.iter().all(|(key, value)| {
+                    ANNOTATIONS.contains(&key.as_str())
+                        || key.starts_with("x-")
+                        || key == "type" && value == "object" && is_object
+                })
+            })
+        };
+        if parts.len() < 2 || parts.iter().all(annotates) || !parts.iter().any(annotates) {
+            return;
+        }
+        let place = pointer.join("allOf");
+        let (mut kept, mut moved) = (Vec::new(), Map::new());
+        for (index, part) in std::mem::take(parts).into_iter().enumerate() {
+            if !annotates(&part) {
+                if index != kept.len() {
+                    moves.push((place.join(index), place.join(kept.len())));
+                }
+                kept.push(part);
+            } else if let Value::Object(part) = part {
+                moved.extend(part.into_iter().filter(|(key, _)| key != "type"));
+            }
+        }
+        *parts = kept;
+        for (key, value) in moved {
+            object.entry(key).or_insert(value);
+        }
+    });
+    moves
+}
+
 /// Returns true for a schema without a type that only lists have.
 fn is_list(object: &Map<String, Value>) -> bool {
     let others = [
@@ -151,6 +219,44 @@ fn meant(name: &str) -> Option<(&'static str, Option<&'static str>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn annotations_move_out_of_compositions() {
+        let user = json!({"$ref": "#/components/schemas/User"});
+        let name = json!({"$ref": "#/components/schemas/Name"});
+        let mut document = json!({"components": {"schemas": {
+            "User": {"type": "object"},
+            "Name": {"type": "string"},
+            "Owner": {"allOf": [{"description": "The owner", "x-a": 1}, user], "title": "Owner"},
+            "Maybe": {"allOf": [user, {"type": "object", "nullable": true}, {}]},
+            "Odd": {"allOf": [name, {"type": "object"}]},
+            "Both": {"allOf": [{"title": "a"}, {"title": "b"}]},
+            "Longer": {"allOf": [name, {"title": "a"}, {"minLength": 1}]},
+        }}});
+        let moves = annotations(&mut document);
+        let schemas = &document["components"]["schemas"];
+        let owner =
+            json!({"allOf": [user], "title": "Owner", "description": "The owner", "x-a": 1});
+        assert_eq!(schemas["Owner"], owner);
+        assert_eq!(schemas["Maybe"], json!({"allOf": [user], "nullable": true}));
+        assert_eq!(schemas["Odd"]["allOf"].as_array().map(Vec::len), Some(2));
+        assert_eq!(schemas["Both"]["allOf"].as_array().map(Vec::len), Some(2));
+        assert_eq!(
+            schemas["Longer"],
+            json!({"allOf": [name, {"minLength": 1}], "title": "a"})
+        );
+        let moves: Vec<_> = moves
+            .iter()
+            .map(|(old, new)| format!("{old} {new}"))
+            .collect();
+        assert_eq!(
+            moves,
+            [
+                "/components/schemas/Owner/allOf/1 /components/schemas/Owner/allOf/0",
+                "/components/schemas/Longer/allOf/2 /components/schemas/Longer/allOf/1",
+            ]
+        );
+    }
 
     #[test]
     fn schemas_that_are_not_allowed_are_corrected() {
