@@ -173,7 +173,8 @@ fn root(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
     // Their bodies are components by now.
     object.remove("webhooks");
     if let Some(info) = object.get_mut("info").and_then(Value::as_object_mut) {
-        info.remove("summary");
+        // The others are documentation, in which documents have mistakes.
+        info.retain(|key, _| ["title", "version"].contains(&key.as_str()));
         // In YAML, a version or a title without quotes may be a number.
         for key in ["title", "version"] {
             if let Some(number) = info.get_mut(key).filter(|text| text.is_number()) {
@@ -185,9 +186,6 @@ fn root(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
                     instead,
                 ));
             }
-        }
-        if let Some(license) = info.get_mut("license").and_then(Value::as_object_mut) {
-            license.remove("identifier");
         }
     }
 }
