@@ -6,9 +6,12 @@
 use crate::model::{NextPage, PageShape, Paging, Property, QueryParameter, Type, ValueKind};
 
 /// The lists of items, if a body has other lists beside them.
-const ITEMS: [&str; 8] = [
-    "data", "items", "results", "records", "entries", "values", "objects", "elements",
+const ITEMS: [&str; 9] = [
+    "data", "items", "results", "records", "entries", "values", "objects", "elements", "content",
 ];
+
+/// The lists that are never the items.
+const REMARKS: [&str; 2] = ["errors", "warnings"];
 
 /// The parameters that take a cursor.
 const CURSOR_PARAMETERS: [&str; 17] = [
@@ -146,10 +149,10 @@ pub(super) fn recognize(shape: &PageShape) -> Option<Paging> {
 /// Returns the list of items: the only one, or the only one with such a name. Lists beside it belong to the page.
 pub(super) fn items(shape: &PageShape) -> Option<&Property> {
     let at_depth = |depth| {
-        let lists: Vec<&Property> = shape
-            .properties
-            .iter()
+        let lists = shape.properties.iter();
+        let lists: Vec<&Property> = lists
             .filter(|property| property.path.len() == depth && property.is_list())
+            .filter(|property| !REMARKS.contains(&property.word().as_str()))
             .collect();
         match lists.as_slice() {
             [] => None,
@@ -170,6 +173,8 @@ fn cursor(shape: &PageShape, has_more: Option<&Property>) -> Option<NextPage> {
     let takes_cursor = |parameter: &&QueryParameter| {
         let word = parameter.word();
         match parameter.kind {
+            // A token that each request has is a credential.
+            _ if word == "token" && parameter.is_required => false,
             ValueKind::Text | ValueKind::Integer => {
                 CURSOR_PARAMETERS.contains(&word.as_str()) || word == "page"
             }
@@ -214,6 +219,10 @@ fn cursor(shape: &PageShape, has_more: Option<&Property>) -> Option<NextPage> {
 
 fn last_item(shape: &PageShape, items: &Property, has_more: Option<&Property>) -> Option<NextPage> {
     has_more?;
+    // Next to an offset, `after` may be a filter.
+    if offset(shape).is_some() {
+        return None;
+    }
     let ValueKind::List(properties) = &items.kind else {
         return None;
     };
@@ -349,6 +358,7 @@ mod tests {
                     name: "page[after]".to_owned(),
                     kind: ValueKind::Text,
                     first: None,
+                    is_required: false,
                 }],
                 properties: vec![
                     property(&["data"], ValueKind::List(Vec::new())),
@@ -371,5 +381,46 @@ mod tests {
             parameter: "page[after]".to_owned(),
         };
         assert_eq!(next(&["meta", "next"]), cursor);
+    }
+
+    #[test]
+    fn remarks_credentials_and_filters_are_no_parts_of_a_list() {
+        let property = |name: &str, kind| Property {
+            path: vec![name.to_owned()],
+            kind,
+            is_required: true,
+        };
+        let parameter = |name: &str, kind, is_required| QueryParameter {
+            name: name.to_owned(),
+            kind,
+            first: None,
+            is_required,
+        };
+        let shape = |query, properties| PageShape {
+            query,
+            properties,
+            headers: Vec::new(),
+        };
+        let list = |name| property(name, ValueKind::List(vec!["id".to_owned()]));
+        let properties = vec![
+            list("calls"),
+            list("warnings"),
+            property("has_more", ValueKind::Boolean),
+            property("next", ValueKind::Text),
+        ];
+        let text = |name, is_required| parameter(name, ValueKind::Text, is_required);
+        let integer = |name| parameter(name, ValueKind::Integer, false);
+
+        let paging = recognize(&shape(vec![text("cursor", true)], properties.clone())).unwrap();
+        assert_eq!(paging.items, ["calls"]);
+        assert!(recognize(&shape(vec![text("token", false)], properties.clone())).is_some());
+        assert!(recognize(&shape(vec![text("token", true)], properties.clone())).is_none());
+
+        let mut query = vec![integer("after")];
+        let by_id = recognize(&shape(query.clone(), properties[..3].to_vec())).unwrap();
+        assert!(matches!(by_id.next, NextPage::LastItem { .. }));
+        query.extend([integer("offset"), integer("limit")]);
+        let by_offset = recognize(&shape(query, properties[..3].to_vec())).unwrap();
+        assert!(matches!(by_offset.next, NextPage::Offset { .. }));
     }
 }

@@ -70,7 +70,10 @@ fn query(document: &Value, operation: &walk::Operation<'_>) -> Vec<QueryParamete
         let is_deep = Style::of(parameter.object) == Style::DeepObject;
         let inner = members(document, schema);
         if inner.is_empty() {
-            query.push(read_parameter(document, name.to_owned(), schema));
+            query.push(QueryParameter {
+                is_required: parameter.is_required(),
+                ..read_parameter(document, name.to_owned(), schema)
+            });
         }
         for (property, schema, _) in inner {
             let name = match is_deep {
@@ -95,6 +98,7 @@ fn read_parameter(document: &Value, name: String, schema: &Value) -> QueryParame
         kind: kind(document, schema),
         // A minimum of 0 says only that the number is not negative.
         first: number("default").or_else(|| number("minimum").filter(|minimum| *minimum > 0)),
+        is_required: false,
     }
 }
 

@@ -127,6 +127,8 @@ pub struct QueryParameter {
     pub kind: ValueKind,
     /// The value that the first page has: the default, or else a minimum above 0.
     pub first: Option<u64>,
+    /// True if each request has it.
+    pub is_required: bool,
 }
 
 /// A property of a body.
