@@ -32,6 +32,8 @@ pub struct Facade {
     schemes: Vec<String>,
     example: Option<Example>,
     list: Option<Example>,
+    has_nullable: bool,
+    has_files: bool,
 }
 
 /// The request of the examples, such as `client.get_pet(1)`.
@@ -70,6 +72,8 @@ impl Facade {
                 let facts = model.operation(&operation.pointer);
                 facts.is_some_and(|facts| facts.paging.is_some())
             }),
+            has_nullable: (model.schemas.values()).any(|schema| !schema.nullable.is_empty()),
+            has_files: model.file.is_some(),
         }
     }
 
@@ -81,6 +85,8 @@ impl Facade {
             ("no example", self.example.is_none()),
             ("list", self.list.is_some()),
             ("schemes", self.schemes.len() > 1),
+            ("nullable", self.has_nullable),
+            ("files", self.has_files),
         ];
         for (condition, holds) in has {
             text = choose(&text, condition, holds);

@@ -382,13 +382,26 @@ fn add_credential(
             return add_credential(place, prefix, &name.to_shouty_snake_case(), query, options);
         }
         Auth::Each(all) => {
-            for auth in all {
+            // Of two credentials in one header, the client sends the first.
+            let first = all.iter().find(|auth| is_authorization(auth));
+            let is_sent = |auth: &&Auth| !is_authorization(auth) || Some(*auth) == first;
+            for auth in all.iter().filter(is_sent) {
                 add_credential(auth, prefix, name, query, options);
             }
             return;
         }
     };
     options.push_str(&format!(" \\\n    {option}"));
+}
+
+/// Returns true if a credential is sent in the header `Authorization`.
+fn is_authorization(auth: &Auth) -> bool {
+    match auth {
+        Auth::Bearer | Auth::Basic => true,
+        Auth::Header(name) => name.eq_ignore_ascii_case("authorization"),
+        Auth::Scheme { place, .. } => is_authorization(place),
+        _ => false,
+    }
 }
 
 fn example(parameter: &Parameter) -> String {
