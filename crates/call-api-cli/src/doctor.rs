@@ -153,6 +153,12 @@ async fn check_service(client: &Client, id: Option<Uuid>, checks: &mut Checks) {
     document(result, &client.drifts(), id, checks);
 }
 
+/// Returns true if the body has FastAPI's `detail`. A gateway has a `message` instead.
+fn has_detail(error: &Error) -> bool {
+    let body = serde_json::from_slice::<serde_json::Value>(error.raw_body());
+    body.is_ok_and(|body| body.get("detail").is_some())
+}
+
 /// Returns the reason an error does not come from the service, if it does not.
 fn not_the_service(error: &Error) -> Option<CliError> {
     let (Some(status), false) = (error.status(), error.kind() == ErrorKind::Server) else {
@@ -163,7 +169,7 @@ fn not_the_service(error: &Error) -> Option<CliError> {
         Some(Detail::Message(text)) if status == 404 && text == "Not Found" => {
             "the service has no such path; the base URL must be what precedes /v1/call"
         }
-        Some(Detail::Message(_) | Detail::Fields(_)) => return None,
+        Some(Detail::Message(_) | Detail::Fields(_)) if has_detail(error) => return None,
         // The body that the document describes for the status.
         _ if error.body::<GetCall>().is_some() => return None,
         // A call, although another one: the check of the document reports it.

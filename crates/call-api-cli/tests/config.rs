@@ -352,7 +352,7 @@ error: base URL is invalid: it contains a user or password; remove it, and set t
 ? 3
 error: base URL "ftp://calls.example" is invalid: it is neither https nor http; use the form https://api.example.com
 ? 3
-error: base URL "https://calls.example/" is invalid: it contains a query; leave out what follows the `?`
+error: base URL "https://calls.example/" is invalid: it contains a query; remove it
 
 "#]],
     );

@@ -342,6 +342,7 @@ async fn doctor_does_not_take_another_server_for_the_service() {
     for (status, body) in [
         (200, "<html>Welcome to nginx!"),
         (404, "<html>404 Not Found"),
+        (404, r#"{"message":"no Route matched"}"#),
         (401, "<html>Authorization Required"),
         (200, "{}"),
     ] {
@@ -365,6 +366,14 @@ token     not verified  needs the id of an existing call
 clock     ok            within [TIME] s of the service's clock
 document  not verified  needs the id of a call
 --- 404 <html>404 Not Found
+? 11
+CHECK     RESULT        MESSAGE
+settings  ok            base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN
+service   failed        something responded, but not as the API document says; check that the base URL names the service (status 404)
+token     not verified  needs the id of an existing call
+clock     ok            within [TIME] s of the service's clock
+document  not verified  needs the id of a call
+--- 404 {"message":"no Route matched"}
 ? 11
 CHECK     RESULT        MESSAGE
 settings  ok            base URL from CALL_API_BASE_URL, token from CALL_API_TOKEN

@@ -15,7 +15,7 @@ use http::{HeaderName, HeaderValue};
 use crate::drift::{Drift, DriftDetector, DriftMode, DriftSettings};
 use crate::error::Error;
 use crate::error_kind::ErrorKind;
-use crate::generated::{SECURITY_SCHEMES, SERVERS};
+use crate::generated::{SECURITY_SCHEMES, SERVERS, TOKEN_IS_OPTIONAL};
 
 /// The environment variable that [`Client::from_env`] reads the base URL from.
 pub const BASE_URL_VARIABLE: &str = "CALL_API_BASE_URL";
@@ -61,8 +61,8 @@ impl Client {
     /// [`BASE_URL_VARIABLE`], or else [`DEFAULT_BASE_URL`].
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if one of the two is unusable, or the token is missing while the
-    /// document has a [security scheme](crate::SECURITY_SCHEMES).
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if one of the two is unusable, or the token is missing while an
+    /// operation requires a [credential](crate::SECURITY_SCHEMES).
     pub fn from_env() -> Result<Self, Error> {
         ClientBuilder::from_env()?.build()
     }
@@ -262,8 +262,7 @@ impl<C: From<Client>> ClientBuilder<C> {
             }
         }
         match Token::from_env(TOKEN_VARIABLE) {
-            // No operation sends one.
-            Err(TokenError::NotSet { .. }) if SECURITY_SCHEMES.is_empty() => Ok(builder),
+            Err(TokenError::NotSet { .. }) if TOKEN_IS_OPTIONAL => Ok(builder),
             token => Ok(builder.with_token(token)),
         }
     }
@@ -294,10 +293,14 @@ impl<C: From<Client>> ClientBuilder<C> {
         }
     }
 
-    /// Sets the credential of a further security scheme, by its name in the API's document; the token is that of the first
-    /// scheme. It is sent only to operations of that scheme.
+    /// Sets the credential of a security scheme, by its name in the API's document. That of the first scheme is the
+    /// [token](Self::token). It is sent only to operations of that scheme. [`build`](Self::build) fails if no operation has
+    /// the scheme.
     pub fn credential(mut self, scheme: impl Into<String>, credential: impl Into<String>) -> Self {
         let scheme = scheme.into();
+        if SECURITY_SCHEMES.first() == Some(&scheme.as_str()) {
+            return self.token(credential);
+        }
         match Token::new(credential) {
             Ok(credential) => {
                 self.credentials.insert(scheme.clone(), None);
@@ -477,9 +480,12 @@ impl<C: From<Client>> ClientBuilder<C> {
     pub fn build(self) -> Result<C, Error> {
         let is_unknown = |scheme: &&String| !SECURITY_SCHEMES.contains(&scheme.as_str());
         if let Some(scheme) = self.credentials.keys().find(is_unknown) {
+            let schemes = match SECURITY_SCHEMES {
+                [] => "there is none".to_owned(),
+                schemes => format!("those in use are: {}", schemes.join(", ")),
+            };
             return Err(Error::config(format!(
-                "the API's document has no security scheme `{scheme}`; it has: {}",
-                SECURITY_SCHEMES.join(", ")
+                "no operation uses the security scheme `{scheme}`; {schemes}"
             )));
         }
         let mut credential_errors = self.credentials.into_values().flatten();
@@ -487,15 +493,13 @@ impl<C: From<Client>> ClientBuilder<C> {
             return Err(Error::from_config(error));
         }
         let Some(base_url) = self.base_url.as_deref().or(DEFAULT_BASE_URL) else {
-            let server = match SERVERS.first().filter(|path| path.len() > 1) {
-                Some(path) => {
-                    format!("has only the path of a server, with which it ends, `{path}`")
-                }
-                None => "has no server".to_owned(),
-            };
+            let path = SERVERS.first().filter(|path| path.len() > 1);
+            let path = path.map_or(String::new(), |path| {
+                format!(", whose URL ends with `{path}`")
+            });
             return Err(Error::config(format!(
-                "no base URL was set, and the API's document {server}: call `base_url`, or set the environment \
-                 variable {BASE_URL_VARIABLE} for `from_env`"
+                "no base URL was set, and the API's document has no host of a server{path}: call `base_url`, or set the \
+                 environment variable {BASE_URL_VARIABLE} for `from_env`"
             )));
         };
         let transport = Transport::builder(base_url)
@@ -562,7 +566,9 @@ mod tests {
         for scheme in SECURITY_SCHEMES {
             let bad = || Client::builder().credential(*scheme, "Bearer x");
             assert!(build(bad()).is_err());
-            assert!(build(bad().token("t")).is_err());
+            // The credential of the first scheme is the token.
+            let is_token = SECURITY_SCHEMES.first() == Some(scheme);
+            assert_eq!(build(bad().token("t")).is_ok(), is_token);
             assert!(build(bad().credential(*scheme, "x")).is_ok());
         }
         let unknown = build(Client::builder().credential("no scheme", "x"));

@@ -101,15 +101,25 @@ impl Detail {
 }
 
 /// Returns the message of a body in a common form: `{"code": …, "message": "…"}`, also as the value of `detail` or `error`,
-/// `{"error": "…"}`, and that of OAuth (RFC 6749, section 5.2). Next to a list of errors, the message would hide them.
+/// `{"error": "…"}`, and that of OAuth (RFC 6749, section 5.2). `None` if the body has more, such as a list of errors, which
+/// a message would hide.
 fn message(body: &Value) -> Option<&str> {
-    let inner = ["detail", "error"].map(|name| body.get(name));
-    let objects = std::iter::once(body).chain(inner.into_iter().flatten());
-    let mut objects = objects.filter(|object| object.get("errors").is_none());
-    objects.find_map(|object| {
-        let names = ["message", "error_description", "error"];
-        names.iter().find_map(|name| object.get(name)?.as_str())
-    })
+    let object = body.as_object()?;
+    let is_plain = |value: &Value| match value {
+        Value::Array(values) => values.is_empty(),
+        Value::Object(values) => values.is_empty(),
+        _ => true,
+    };
+    let mut nested = object.iter().filter(|(_, value)| !is_plain(value));
+    match (nested.next(), nested.next()) {
+        (None, _) => {
+            let mut names = ["message", "error_description", "error"].into_iter();
+            let message = names.find_map(|name| object.get(name))?.as_str()?;
+            Some(message).filter(|message| !message.trim().is_empty())
+        }
+        (Some((name, inner)), None) if name == "detail" || name == "error" => message(inner),
+        _ => None,
+    }
 }
 
 fn truncate(text: &str) -> String {
@@ -200,8 +210,14 @@ mod tests {
             let expected = Detail::Message("Call not found".to_owned());
             assert_eq!(Detail::read(body), Some(expected));
         }
-        let errors = br#"{"message": "Validation failed", "errors": {"id": ["no UUID"]}}"#;
-        assert!(matches!(Detail::read(errors), Some(Detail::Text(_))));
+        for body in [
+            &br#"{"message": "Validation failed", "errors": {"id": ["no UUID"]}}"#[..],
+            br#"{"statusCode": 400, "message": ["id must be a UUID"], "error": "Bad Request"}"#,
+            br#"{"error": {"message": "Invalid", "details": [{"field": "id"}]}}"#,
+            br#"{"status": 404, "error": null, "message": ""}"#,
+        ] {
+            assert!(matches!(Detail::read(body), Some(Detail::Text(_))));
+        }
     }
 
     #[test]

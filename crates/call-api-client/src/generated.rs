@@ -101,6 +101,8 @@ pub mod response {
 }
 /// The servers of the document. A URL with a leading slash is relative to the location of the document.
 pub const SERVERS: &[&str] = &["http://localhost:3000"];
+/// True if no operation requires a credential. The client is built from the environment without a token then.
+pub(crate) const TOKEN_IS_OPTIONAL: bool = false;
 /// The security schemes of the operations. The token is the credential of the first; the builder takes those of
 /// the others by these names, with `credential`.
 pub const SECURITY_SCHEMES: &[&str] = &["HTTPBearer"];

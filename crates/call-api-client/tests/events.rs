@@ -247,11 +247,30 @@ async fn service_that_begins_again_ends_the_stream() {
     assert_eq!(events.last_event_id(), Some("b"));
     assert_eq!(server.header("last-event-id"), ["", "b"]);
 
-    let server = Server::start(vec![cut, whole.clone()]).await;
+    let server = Server::start(vec![cut.clone(), whole.clone()]).await;
     let (items, errors) = all(server.events()).await;
     assert_eq!(items, [1, 2]);
     assert_eq!(errors.len(), 1);
     assert_eq!(errors[0].kind(), ErrorKind::Interrupted);
+
+    // A comment and a greeting in between change nothing.
+    let comment = vec![Send(": hello\n\n"), End];
+    let greeting = vec![Send("event: hello\ndata: 0\n\n"), whole[0].clone(), End];
+    let server = Server::start(vec![cut, comment, greeting]).await;
+    let (items, errors) = all(server.events()).await;
+    assert_eq!(items, [1, 2, 0]);
+    assert_eq!(errors.len(), 1);
+    assert_eq!(errors[0].kind(), ErrorKind::Interrupted);
+
+    // Ids that count from 1 in each connection are not those of the first events.
+    let other = vec![Send("id: a\ndata: 3\n\n"), End];
+    let end = vec![Head("HTTP/1.1 204 No Content\r\n\r\n")];
+    let server = Server::start(vec![whole, other, end]).await;
+    let (items, errors) = all(server.events()).await;
+    assert_eq!(
+        (items, errors.len()),
+        (vec![json!(1), json!(2), json!(3)], 0)
+    );
 }
 
 #[tokio::test]

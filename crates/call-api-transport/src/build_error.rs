@@ -44,7 +44,7 @@ pub enum BaseUrlProblem {
     Backslash,
     /// It contains a `.` or `..` segment.
     DotSegment,
-    /// It is no URL.
+    /// It is not a URL.
     NotUrl,
     /// It is neither https nor http.
     Scheme,
@@ -77,8 +77,8 @@ impl BaseUrlProblem {
                 "it contains a user or password",
                 "remove it, and set the token with the builder",
             ),
-            Self::Query => ("it contains a query", "leave out what follows the `?`"),
-            Self::Fragment => ("it contains a fragment", "leave out what follows the `#`"),
+            Self::Query => ("it contains a query", "remove it"),
+            Self::Fragment => ("it contains a fragment", "remove it"),
             Self::NoHost => ("it has no host", FORM),
             Self::PlainHttp => (
                 "it is plain http to another machine, which would expose the token",

@@ -97,12 +97,19 @@ fn moved(source: &mut Source, moves: &[(Pointer, Pointer)]) {
         let Some(Value::String(reference)) = value.get_mut("$ref") else {
             return;
         };
-        let moved = Pointer::from_ref(reference).and_then(|target| {
-            let mut moves = moves.iter();
-            moves.find_map(|(old, new)| Some(new.append(target.within(old)?)))
-        });
-        if let Some(moved) = moved {
-            *reference = moved.to_ref();
+        let Some(mut target) = Pointer::from_ref(reference) else {
+            return;
+        };
+        let mut is_moved = false;
+        // Moves within others come first, with the old location of those.
+        for (old, new) in moves {
+            if let Some(within) = target.within(old) {
+                target = new.append(within);
+                is_moved = true;
+            }
+        }
+        if is_moved {
+            *reference = target.to_ref();
         }
     });
 }

@@ -32,6 +32,7 @@ pub struct Facade {
     schemes: Vec<String>,
     example: Option<Example>,
     list: Option<Example>,
+    is_token_optional: bool,
     has_nullable: bool,
     has_files: bool,
 }
@@ -56,7 +57,7 @@ impl Facade {
         let servers = document.get("servers").and_then(Value::as_array);
         let server = servers
             .and_then(|servers| servers.first()?.get("url")?.as_str())
-            .filter(|url| !matches!(*url, "" | "/"));
+            .filter(|url| !matches!(*url, "" | "/") && !url.starts_with("//"));
         Self {
             title: plain(title.unwrap_or("an API")),
             label: source.label.clone(),
@@ -72,6 +73,7 @@ impl Facade {
                 let facts = model.operation(&operation.pointer);
                 facts.is_some_and(|facts| facts.paging.is_some())
             }),
+            is_token_optional: security::is_optional(normalized),
             has_nullable: (model.schemas.values()).any(|schema| !schema.nullable.is_empty()),
             has_files: model.file.is_some(),
         }
@@ -102,7 +104,7 @@ impl Facade {
         };
         let server = match &self.server {
             Some(path) if path.starts_with('/') => format!(
-                "; required, since the document has only the path of a server: the URL ends with `{path}`"
+                "; required, since the first server has no host: the URL ends with `{path}`"
             ),
             Some(server) => format!("; `{server}` by default"),
             None => "; required, since the document has no server".to_owned(),
@@ -113,6 +115,9 @@ impl Facade {
             .map(|name| format!("`{name}`"))
             .collect();
         let token = match self.schemes.first() {
+            Some(_) if self.is_token_optional => {
+                "what the service issued, without `Bearer `; not required, since no operation requires one"
+            }
             Some(_) => {
                 "what the service issued, without `Bearer `; for basic authentication, `user:password`"
             }

@@ -149,10 +149,24 @@ pub(crate) fn requirements<'a>(
     list.filter_map(Value::as_object)
 }
 
-/// Adds `SECURITY_SCHEMES`, by whose names callers set the credentials. The client requires a token if it is not empty.
+/// Returns true if every operation can be sent without a credential.
+pub(crate) fn is_optional(document: &Value) -> bool {
+    let operations = walk::operations(document);
+    operations.iter().all(|operation| {
+        let mut requirements = requirements(document, operation.object).peekable();
+        requirements.peek().is_none() || requirements.any(Map::is_empty)
+    })
+}
+
+/// Adds `SECURITY_SCHEMES`, by whose names callers set the credentials, and `TOKEN_IS_OPTIONAL`.
 pub(crate) fn add_schemes(file: &mut syn::File, document: &Value) {
     let schemes = SecuritySchemes::of(document);
     let names = schemes.names();
+    let is_optional = names.is_empty() || is_optional(document);
+    file.items.push(parse_quote! {
+        /// True if no operation requires a credential. The client is built from the environment without a token then.
+        pub(crate) const TOKEN_IS_OPTIONAL: bool = #is_optional;
+    });
     file.items.push(parse_quote! {
         /// The security schemes of the operations. The token is the credential of the first; the builder takes those of
         /// the others by these names, with `credential`.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -81,10 +82,10 @@ pub struct Events<T> {
 /// The events that have arrived.
 enum Received {
     Nothing,
-    /// No event had an id.
+    /// No event had an id, and not all had a name.
     WithoutId,
-    /// The first id.
-    From(String),
+    /// The hash of the first event with an id. Ids alone may be those of a connection.
+    From(u64),
 }
 
 /// A reconnection.
@@ -190,20 +191,33 @@ impl<T> Events<T> {
         let options = RequestOptions::new().deadline(left - delay);
         let after = self.parser.last_event_id().to_owned();
         self.connection.open(&after, delay, Some(options))?;
+        // A reconnection without an event leaves the error of the one before.
+        let before = self.resumed.take().and_then(|resumed| resumed.broken);
+        let broken = broken.or(before);
         self.resumed = Some(Resumed { after, broken });
         Ok(true)
     }
 
     /// Notes an event. Returns the reconnection that it follows, if the service has begun again with its first event.
     fn note(&mut self, event: &RawEvent) -> Option<Resumed> {
+        let Some(id) = event.id.as_deref().filter(|id| !id.is_empty()) else {
+            // An event with a name of its own may be a greeting.
+            if matches!(self.received, Received::Nothing) && event.name.is_empty() {
+                self.received = Received::WithoutId;
+            }
+            return None;
+        };
         let resumed = self.resumed.take();
-        match (&self.received, &event.id) {
-            (Received::From(first), Some(id)) if first == id => return resumed,
-            (Received::From(_), _) => {}
-            (_, Some(id)) => self.received = Received::From(id.clone()),
-            (_, None) => self.received = Received::WithoutId,
+        let mut hasher = DefaultHasher::new();
+        (id, &event.name, &event.data).hash(&mut hasher);
+        let hash = hasher.finish();
+        match self.received {
+            Received::From(first) => resumed.filter(|_| first == hash),
+            Received::Nothing | Received::WithoutId => {
+                self.received = Received::From(hash);
+                None
+            }
         }
-        None
     }
 
     /// Ends the stream where the service has begun again: with an error if the connection before broke.
@@ -214,7 +228,7 @@ impl<T> Events<T> {
             let error = Error::builder(ErrorKind::Interrupted)
                 .message("the stream was interrupted, and the service sends it from its first event again")
                 .source(broken)
-                .advice("read it anew, and expect events that were there before")
+                .advice("start the stream again; events may repeat")
                 .build();
             match self.connection.head() {
                 Some(head) => head.add_to(error),

@@ -68,7 +68,7 @@ pub(super) fn clarify(
                 )),
                 None => unsupported.push(Unsupported::new(
                     &old,
-                    format!("`{name}` without a schema"),
+                    format!("`{name}` with a schema that says nothing"),
                     "the response is of the other type",
                 )),
             }

@@ -22,49 +22,80 @@ const SCHEME: &str = "Authorization";
 /// Adds the security of such operations, and replaces the names of schemes that are not declared.
 pub(super) fn clarify(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
     undeclared(document, unsupported);
-    unrequired(document, unsupported);
-    parameters(document);
+    let operations = walk::operations(document);
+    let are_required = document.get("security").is_some()
+        || (operations.iter()).any(|operation| operation.object.get("security").is_some());
+    parameters(document, unsupported);
+    if !are_required {
+        unrequired(document, unsupported);
+    }
 }
 
+/// Returns the names of the declared schemes that the transport supports.
+fn declared(document: &Value) -> Vec<String> {
+    let declared = document.at("/components/securitySchemes");
+    let names = declared.and_then(Value::as_object).into_iter().flatten();
+    let names = names.map(|(name, _)| name);
+    let is_supported = |name: &&String| scheme(document, name).is_some();
+    names.filter(is_supported).cloned().collect()
+}
+
+/// Makes the declared schemes optional for all operations. Those of header parameters stay.
 fn unrequired(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
-    let mut operations = walk::operations(document).into_iter();
-    if document.get("security").is_some()
-        || operations.any(|operation| operation.object.get("security").is_some())
-    {
+    let all = declared(document);
+    let used = SecuritySchemes::of(document);
+    let is_used = |name: &String| used.names().contains(&name.as_str());
+    let names: Vec<String> = all.into_iter().filter(|name| !is_used(name)).collect();
+    if names.is_empty() {
         return;
     }
-    let declared = document.at("/components/securitySchemes");
-    let declared = declared.and_then(Value::as_object).into_iter().flatten();
-    let names: Vec<String> = declared
-        .map(|(name, _)| name.clone())
-        .filter(|name| scheme(document, name).is_some())
-        .collect();
     let root = Pointer::root().join("components").join("securitySchemes");
     for name in &names {
-        let instead = "its credential is sent with every operation, if it is set";
         let what = format!("the security scheme `{name}`, which no operation requires");
+        let instead = "its credential is sent with every operation, if it is set";
         unsupported.push(Unsupported::new(&root.join(name), what, instead));
     }
-    if let Some(object) = document.as_object_mut()
-        && !names.is_empty()
-    {
-        let alternatives = names.iter().map(|name| json!({name: []}));
+    let alternatives: Vec<Value> = names.iter().map(|name| json!({name: []})).collect();
+    let operations = walk::operations(document);
+    let with_own = operations
+        .iter()
+        .filter(|operation| operation.object.get("security").is_some());
+    let with_own: Vec<Pointer> = with_own
+        .map(|operation| operation.pointer.join("security"))
+        .collect();
+    for place in with_own {
+        let list = document
+            .at_mut(place.as_str())
+            .and_then(Value::as_array_mut);
+        if let Some(list) = list {
+            list.extend(alternatives.iter().cloned());
+        }
+    }
+    if let Some(object) = document.as_object_mut() {
         let alternatives = std::iter::once(json!({})).chain(alternatives);
         object.insert("security".to_owned(), alternatives.collect());
     }
 }
 
-fn parameters(document: &mut Value) {
-    let is_bearer = |name: &str| scheme(document, name) == Some(Security::Bearer);
+fn parameters(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
+    let takes_header = |name: &str| match scheme(document, name) {
+        Some(Security::Bearer) => true,
+        Some(Security::ApiKeyHeader(header)) => header.eq_ignore_ascii_case(SCHEME),
+        _ => false,
+    };
     let schemes = SecuritySchemes::of(document);
     let name = match schemes.names().first() {
-        Some(token) if is_bearer(token) => (*token).to_owned(),
+        Some(token) if takes_header(token) => (*token).to_owned(),
         // The token is another credential.
         Some(_) => return,
-        None => SCHEME.to_owned(),
+        None => {
+            let mut declared = declared(document).into_iter();
+            let fits = declared.find(|name| takes_header(name));
+            fits.unwrap_or_else(|| SCHEME.to_owned())
+        }
     };
     let mut found: Vec<(Pointer, Value)> = Vec::new();
-    let mut has_prefix = false;
+    let mut prefixes = Prefixes::default();
     for operation in walk::operations(document) {
         let declares =
             operation.object.get("security").is_some() || document.get("security").is_some();
@@ -80,22 +111,30 @@ fn parameters(document: &mut Value) {
                 false => json!([{}, {&name: []}]),
             };
             found.push((operation.pointer.clone(), security));
-            has_prefix |= names_prefix(header.object);
+            prefixes.note(header.object);
         }
     }
-    if found.is_empty() {
+    let Some((place, _)) = found.first() else {
         return;
-    }
+    };
+    // The value of an API key is sent as it is, with its prefix.
+    let is_declared = scheme(document, &name).is_some();
+    let added = match prefixes.others && !prefixes.bearer {
+        true => {
+            if !is_declared {
+                let what = "the credential of the header parameter `Authorization`";
+                let instead = "it is sent as it is: set it with its prefix";
+                unsupported.push(Unsupported::new(place, what, instead));
+            }
+            json!({"type": "apiKey", "in": "header", "name": SCHEME})
+        }
+        false => json!({"type": "http", "scheme": "bearer"}),
+    };
     for (operation, security) in found {
         if let Some(operation) = document.at_mut(operation.as_str()) {
             operation["security"] = security;
         }
     }
-    // The value of an API key is sent as it is, with its prefix.
-    let added = match has_prefix {
-        true => json!({"type": "apiKey", "in": "header", "name": SCHEME}),
-        false => json!({"type": "http", "scheme": "bearer"}),
-    };
     let mut parent = document;
     for key in ["components", "securitySchemes"] {
         let Some(object) = parent.as_object_mut() else {
@@ -123,28 +162,43 @@ fn names_another(parameter: &Value) -> bool {
         .any(|text| others.iter().any(|other| text.contains(other)))
 }
 
-/// Returns true if a parameter says that its value begins with another word than `Bearer`, such as `Token <key>`.
-fn names_prefix(parameter: &Value) -> bool {
-    let is_prefix = |text: &str| {
-        let (word, rest) = text.split_once(' ').unwrap_or_default();
-        let is_word = word
-            .chars()
-            .all(|sign| sign.is_ascii_alphabetic() || sign == '-');
-        is_word && !word.is_empty() && !rest.is_empty() && !word.eq_ignore_ascii_case("bearer")
-    };
-    let description = parameter.get("description").and_then(Value::as_str);
-    let values = [
-        "/example",
-        "/schema/example",
-        "/schema/default",
-        "/schema/pattern",
-    ];
-    let mut values = values
-        .iter()
-        .filter_map(|place| parameter.at(place).and_then(Value::as_str));
-    let described = description.and_then(|text| text.split_once("Authorization: "));
-    described.is_some_and(|(_, value)| is_prefix(value))
-        || values.any(|value| is_prefix(value.trim_start_matches('^')))
+/// The words with which the values of header parameters begin, such as `Token <key>`.
+#[derive(Default)]
+struct Prefixes {
+    bearer: bool,
+    others: bool,
+}
+
+impl Prefixes {
+    fn note(&mut self, parameter: &Value) {
+        const WORDS: [&str; 7] = ["token", "key", "apikey", "api-key", "jwt", "oauth", "bot"];
+        let description = parameter.get("description").and_then(Value::as_str);
+        let description = description.unwrap_or_default();
+        let described = description.split_once("Authorization: ");
+        let described = described.map(|(_, value)| value.trim_start_matches(['`', '"', '\'']));
+        // In a sentence, the rest is more than a placeholder.
+        let is_placeholder = |value: &&str| {
+            let rest = value.split_once(' ').map_or("", |(_, rest)| rest);
+            rest.starts_with(['<', '{', '[', '$']) || rest.starts_with(char::is_uppercase)
+        };
+        let described = described.filter(is_placeholder);
+        let values = [
+            "/example",
+            "/schema/example",
+            "/schema/default",
+            "/schema/pattern",
+        ];
+        let values = values
+            .iter()
+            .filter_map(|place| parameter.at(place).and_then(Value::as_str));
+        for value in values.chain(described) {
+            let value = value.trim_start_matches('^').to_ascii_lowercase();
+            let word = value.split_once(' ').map_or("", |(word, _)| word);
+            self.others |= WORDS.contains(&word);
+            self.bearer |= word == "bearer";
+        }
+        self.bearer |= description.to_ascii_lowercase().contains("bearer");
+    }
 }
 
 fn undeclared(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
@@ -242,6 +296,9 @@ mod tests {
             json!({"description": "Use `Authorization: Bearer <token>`"}),
             json!({"example": "Bearer abc", "schema": {"pattern": "^Bearer .+"}}),
             json!({"description": "The token"}),
+            json!({"description": "Authorization: your access token"}),
+            json!({"description": "Authorization: Token from the login"}),
+            json!({"schema": {"default": "Your token"}}),
         ] {
             assert_eq!(declared(header.clone()), "http", "{header}");
         }
@@ -261,6 +318,25 @@ mod tests {
         document["security"] = json!([]);
         clarify(&mut document, &mut unsupported);
         assert_eq!(document["security"], json!([]));
+
+        // Next to a header parameter, whose credential is the token.
+        let header = json!({"name": "Authorization", "in": "header", "required": true});
+        let mut document = json!({
+            "paths": {"/a": {"get": {"parameters": [header]}, "put": {}}},
+            "components": {"securitySchemes": schemes},
+        });
+        clarify(&mut document, &mut unsupported);
+        let security = &document["paths"]["/a"]["get"]["security"];
+        assert_eq!(*security, json!([{SCHEME: []}, {"key": []}]));
+        assert_eq!(document["security"], json!([{}, {"key": []}]));
+        // A declared key in that header is the credential of the parameter.
+        document = json!({
+            "paths": {"/a": {"get": {"parameters": [header]}}},
+            "components": {"securitySchemes": {"token": {"type": "apiKey", "in": "header", "name": SCHEME}}},
+        });
+        clarify(&mut document, &mut unsupported);
+        let security = &document["paths"]["/a"]["get"]["security"];
+        assert_eq!(*security, json!([{"token": []}]));
     }
 
     #[test]

@@ -116,7 +116,8 @@ pub(super) fn tuples(document: &mut Value) -> Vec<(Pointer, Pointer)> {
     moves
 }
 
-/// Moves annotations out of `allOf`. Returns the old and the new location of the parts that stay.
+/// Moves annotations out of `allOf`, except in components, which are types of their own. Returns the old and the new location
+/// of the parts that stay.
 pub(super) fn annotations(document: &mut Value) -> Vec<(Pointer, Pointer)> {
     const ANNOTATIONS: [&str; 11] = [
         "title",
@@ -137,7 +138,8 @@ pub(super) fn annotations(document: &mut Value) -> Vec<(Pointer, Pointer)> {
         .collect();
     let mut moves = Vec::new();
     walk::walk_mut(document, &mut |kind, pointer, schema| {
-        let Some(object) = schema.as_object_mut().filter(|_| kind == Kind::Schema) else {
+        let is_inner = kind == Kind::Schema && !pointer.is_schema();
+        let Some(object) = schema.as_object_mut().filter(|_| is_inner) else {
             return;
         };
         let Some(Value::Array(parts)) = object.get_mut("allOf") else {
@@ -224,38 +226,44 @@ mod tests {
     fn annotations_move_out_of_compositions() {
         let user = json!({"$ref": "#/components/schemas/User"});
         let name = json!({"$ref": "#/components/schemas/Name"});
+        let properties = json!({
+            "owner": {"allOf": [{"description": "The owner", "x-a": 1}, user], "title": "Owner"},
+            "maybe": {"allOf": [user, {"type": "object", "nullable": true}, {}]},
+            "odd": {"allOf": [name, {"type": "object"}]},
+            "both": {"allOf": [{"title": "a"}, {"title": "b"}]},
+            "longer": {"allOf": [name, {"title": "a"}, {"minLength": 1}]},
+        });
+        let component = json!({"allOf": [user, {"description": "A user"}]});
         let mut document = json!({"components": {"schemas": {
             "User": {"type": "object"},
             "Name": {"type": "string"},
-            "Owner": {"allOf": [{"description": "The owner", "x-a": 1}, user], "title": "Owner"},
-            "Maybe": {"allOf": [user, {"type": "object", "nullable": true}, {}]},
-            "Odd": {"allOf": [name, {"type": "object"}]},
-            "Both": {"allOf": [{"title": "a"}, {"title": "b"}]},
-            "Longer": {"allOf": [name, {"title": "a"}, {"minLength": 1}]},
+            "Admin": component,
+            "Call": {"properties": properties},
         }}});
         let moves = annotations(&mut document);
         let schemas = &document["components"]["schemas"];
+        assert_eq!(schemas["Admin"], component);
+        let properties = &schemas["Call"]["properties"];
         let owner =
             json!({"allOf": [user], "title": "Owner", "description": "The owner", "x-a": 1});
-        assert_eq!(schemas["Owner"], owner);
-        assert_eq!(schemas["Maybe"], json!({"allOf": [user], "nullable": true}));
-        assert_eq!(schemas["Odd"]["allOf"].as_array().map(Vec::len), Some(2));
-        assert_eq!(schemas["Both"]["allOf"].as_array().map(Vec::len), Some(2));
+        assert_eq!(properties["owner"], owner);
         assert_eq!(
-            schemas["Longer"],
-            json!({"allOf": [name, {"minLength": 1}], "title": "a"})
+            properties["maybe"],
+            json!({"allOf": [user], "nullable": true})
         );
-        let moves: Vec<_> = moves
-            .iter()
-            .map(|(old, new)| format!("{old} {new}"))
-            .collect();
-        assert_eq!(
-            moves,
-            [
-                "/components/schemas/Owner/allOf/1 /components/schemas/Owner/allOf/0",
-                "/components/schemas/Longer/allOf/2 /components/schemas/Longer/allOf/1",
-            ]
-        );
+        for unchanged in ["odd", "both"] {
+            let parts = properties[unchanged]["allOf"].as_array();
+            assert_eq!(parts.map(Vec::len), Some(2));
+        }
+        let longer = json!({"allOf": [name, {"minLength": 1}], "title": "a"});
+        assert_eq!(properties["longer"], longer);
+        let place = Pointer::schema("Call").join("properties");
+        let part = |name: &str, index: usize| place.join(name).join("allOf").join(index);
+        let expected = [
+            (part("owner", 1), part("owner", 0)),
+            (part("longer", 2), part("longer", 1)),
+        ];
+        assert_eq!(moves, expected);
     }
 
     #[test]

@@ -10,7 +10,7 @@ const ITEMS: [&str; 9] = [
     "data", "items", "results", "records", "entries", "values", "objects", "elements", "content",
 ];
 
-/// The lists that are never the items.
+/// The lists that are not the items if there is another one.
 const REMARKS: [&str; 2] = ["errors", "warnings"];
 
 /// The parameters that take a cursor.
@@ -149,11 +149,14 @@ pub(super) fn recognize(shape: &PageShape) -> Option<Paging> {
 /// Returns the list of items: the only one, or the only one with such a name. Lists beside it belong to the page.
 pub(super) fn items(shape: &PageShape) -> Option<&Property> {
     let at_depth = |depth| {
-        let lists = shape.properties.iter();
-        let lists: Vec<&Property> = lists
+        let mut lists: Vec<&Property> = shape
+            .properties
+            .iter()
             .filter(|property| property.path.len() == depth && property.is_list())
-            .filter(|property| !REMARKS.contains(&property.word().as_str()))
             .collect();
+        if lists.len() > 1 {
+            lists.retain(|list| !REMARKS.contains(&list.word().as_str()));
+        }
         match lists.as_slice() {
             [] => None,
             [only] => Some(Some(*only)),
@@ -413,6 +416,9 @@ mod tests {
 
         let paging = recognize(&shape(vec![text("cursor", true)], properties.clone())).unwrap();
         assert_eq!(paging.items, ["calls"]);
+        let errors = vec![list("errors"), properties[3].clone()];
+        let paging = recognize(&shape(vec![text("cursor", false)], errors)).unwrap();
+        assert_eq!(paging.items, ["errors"]);
         assert!(recognize(&shape(vec![text("token", false)], properties.clone())).is_some());
         assert!(recognize(&shape(vec![text("token", true)], properties.clone())).is_none());
 

@@ -192,11 +192,12 @@ pub(super) fn servers(document: &mut Value, changes: &mut Changes) {
         changes.at(&pointer);
     }
     let first = document.at("/servers/0/url").and_then(Value::as_str);
-    if let Some(path) = first.filter(|url| url.starts_with('/') && url.len() > 1) {
+    let is_path = |url: &&str| url.starts_with('/') && !url.starts_with("//") && url.len() > 1;
+    if let Some(path) = first.filter(is_path) {
         let instead = format!("there is no default base URL: set one, which ends with `{path}`");
         changes.lost(
             &root.join(0).join("url"),
-            "a server without a host",
+            "the first server, which has no host",
             instead,
         );
     }

@@ -259,7 +259,7 @@ pub(super) fn by_status(document: &mut Value, changes: &mut Changes) {
                 changes.lost(
                     &pointer.join("responses").join(status),
                     "the body of the response, if it has one: the document has no media type for it",
-                    "its value is `()`; `Response::body` has its bytes",
+                    "it is not decoded; `Response::body` has its bytes",
                 );
             }
             kept.insert(status.clone(), response.clone());

@@ -213,16 +213,19 @@ impl Side {
     pub(super) fn documentation(&self) -> Option<String> {
         let statuses: Vec<String> = self.arms.iter().map(|arm| status(&arm.pattern)).collect();
         let has_body = |arm: &Arm| matches!(arm.body, Body::Json(_) | Body::Bytes);
-        let statuses = statuses.join(", ");
-        if statuses.is_empty() {
-            return None;
-        }
         let body = match plain_path(&self.ty) {
-            _ if !self.arms.iter().any(has_body) => "They have no body.".to_owned(),
-            Some(path) => format!("Their body is [`{path}`]."),
-            None => format!("Their body is `{}`.", text(&self.ty)),
+            _ if !self.arms.iter().any(has_body) => "no body".to_owned(),
+            Some(path) => format!("the body [`{path}`]"),
+            None => format!("the body `{}`", text(&self.ty)),
         };
-        Some(format!("Documented statuses: {statuses}. {body}"))
+        match statuses.as_slice() {
+            [] => None,
+            [only] => Some(format!("The documented status {only} has {body}.")),
+            several => Some(format!(
+                "The documented statuses {} have {body}.",
+                several.join(", ")
+            )),
+        }
     }
 
     /// Creates the side of an operation whose bodies differ by status, and adds an enum to `enums` if several types are
@@ -422,7 +425,7 @@ fn status(pattern: &Pat) -> String {
             Some(first) => format!("{}XX", first / 100),
             None => text(pattern),
         },
-        _ => "any other status".to_owned(),
+        _ => "`default`".to_owned(),
     }
 }
 
@@ -553,7 +556,7 @@ mod tests {
         let (decode, decode_error) = (responses.success.decode(), responses.error.decode_error());
         assert_eq!(
             responses.error.documentation().as_deref(),
-            Some("Documented statuses: 404, 422, 5XX. Their body is [`response::GetPetError`].")
+            Some("The documented statuses 404, 422, 5XX have the body [`response::GetPetError`].")
         );
         file.items.push(parse_quote! {
             fn decode(response: Received) { #decode }
