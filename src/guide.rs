@@ -27,9 +27,9 @@
 //!     let per_second = std::num::NonZeroU32::new(50).ok_or("zero")?;
 //!     let builder: ClientBuilder = Client::builder()
 //!         .base_url(sandbox.base_url())
+//!         // By the name of its security scheme in the API's document. That of the first scheme is the token.
+//!         .credential("HTTPBearer", "replaced by the next line")
 //!         .token(sandbox.token())
-//!         // Of a further security scheme, if the API's document has one.
-//!         .credential("partner", "another token")
 //!         .deadline(seconds(20))
 //!         .attempt_timeout(seconds(5))
 //!         .connect_timeout(seconds(2))

@@ -348,9 +348,9 @@ fn base_urls_are_normalized_or_rejected_with_a_reason() {
         ("http:\\\\localhost", "backslash"),
         ("localhost:3000", "neither https nor http"),
         ("ftp://localhost", "neither https nor http"),
-        ("calls.example", "no URL"),
-        ("", "no URL"),
-        ("http://", "no URL"),
+        ("calls.example", "not a URL"),
+        ("", "not a URL"),
+        ("http://", "not a URL"),
     ] {
         let error = parse(given).unwrap_err();
         let text = error.to_string();
