@@ -44,8 +44,9 @@ fn declared(document: &Value) -> Vec<String> {
 fn unrequired(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
     let all = declared(document);
     let used = SecuritySchemes::of(document);
-    let is_used = |name: &String| used.names().contains(&name.as_str());
-    let names: Vec<String> = all.into_iter().filter(|name| !is_used(name)).collect();
+    let used: Vec<String> = used.names().iter().map(|name| (*name).to_owned()).collect();
+    let names = all.into_iter().filter(|name| !used.contains(name));
+    let names: Vec<String> = names.collect();
     if names.is_empty() {
         return;
     }
@@ -55,7 +56,8 @@ fn unrequired(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
         let instead = "its credential is sent with every operation, if it is set";
         unsupported.push(Unsupported::new(&root.join(name), what, instead));
     }
-    let alternatives: Vec<Value> = names.iter().map(|name| json!({name: []})).collect();
+    let alternatives = |names: Vec<String>| names.into_iter().map(|name| json!({name: []}));
+    let further: Vec<Value> = alternatives(names).collect();
     let operations = walk::operations(document);
     let with_own = operations
         .iter()
@@ -68,12 +70,13 @@ fn unrequired(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
             .at_mut(place.as_str())
             .and_then(Value::as_array_mut);
         if let Some(list) = list {
-            list.extend(alternatives.iter().cloned());
+            list.extend(further.iter().cloned());
         }
     }
     if let Some(object) = document.as_object_mut() {
-        let alternatives = std::iter::once(json!({})).chain(alternatives);
-        object.insert("security".to_owned(), alternatives.collect());
+        // The first is the token: that of the header parameters, if there are any.
+        let all = std::iter::once(json!({})).chain(alternatives(used));
+        object.insert("security".to_owned(), all.chain(further).collect());
     }
 }
 
@@ -328,7 +331,9 @@ mod tests {
         clarify(&mut document, &mut unsupported);
         let security = &document["paths"]["/a"]["get"]["security"];
         assert_eq!(*security, json!([{SCHEME: []}, {"key": []}]));
-        assert_eq!(document["security"], json!([{}, {"key": []}]));
+        let all = json!([{}, {SCHEME: []}, {"key": []}]);
+        assert_eq!(document["security"], all);
+        assert_eq!(SecuritySchemes::of(&document).names(), [SCHEME, "key"]);
         // A declared key in that header is the credential of the parameter.
         document = json!({
             "paths": {"/a": {"get": {"parameters": [header]}}},
