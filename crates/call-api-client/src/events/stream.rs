@@ -208,13 +208,15 @@ impl<T> Events<T> {
             return None;
         };
         let resumed = self.resumed.take();
-        let mut hasher = DefaultHasher::new();
-        (id, &event.name, &event.data).hash(&mut hasher);
-        let hash = hasher.finish();
+        let hash = || {
+            let mut hasher = DefaultHasher::new();
+            (id, &event.name, &event.data).hash(&mut hasher);
+            hasher.finish()
+        };
         match self.received {
-            Received::From(first) => resumed.filter(|_| first == hash),
+            Received::From(first) => resumed.filter(|_| first == hash()),
             Received::Nothing | Received::WithoutId => {
-                self.received = Received::From(hash);
+                self.received = Received::From(hash());
                 None
             }
         }
