@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::openapi::of_operation;
 use crate::pointer::{Lookup as _, Pointer};
@@ -31,22 +31,24 @@ pub(super) fn clarify(document: &mut Value, unsupported: &mut Vec<Unsupported>) 
     }
 }
 
-/// Returns the names of the declared schemes that the transport supports.
-fn declared(document: &Value) -> Vec<String> {
+/// Returns the names of the declared schemes.
+fn declared(document: &Value) -> impl Iterator<Item = &String> {
     let declared = document.at("/components/securitySchemes");
-    let names = declared.and_then(Value::as_object).into_iter().flatten();
-    let names = names.map(|(name, _)| name);
-    let is_supported = |name: &&String| scheme(document, name).is_some();
-    names.filter(is_supported).cloned().collect()
+    let declared = declared.and_then(Value::as_object);
+    declared.into_iter().flat_map(Map::keys)
+}
+
+/// Returns the names of the declared schemes that the transport supports.
+fn supported(document: &Value) -> impl Iterator<Item = &String> {
+    declared(document).filter(|name| scheme(document, name).is_some())
 }
 
 /// Makes the declared schemes optional for all operations. Those of header parameters stay.
 fn unrequired(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
-    let all = declared(document);
     let used = SecuritySchemes::of(document);
     let used: Vec<String> = used.names().iter().map(|name| (*name).to_owned()).collect();
-    let names = all.into_iter().filter(|name| !used.contains(name));
-    let names: Vec<String> = names.collect();
+    let names = supported(document).filter(|name| !used.contains(name));
+    let names: Vec<String> = names.cloned().collect();
     if names.is_empty() {
         return;
     }
@@ -92,9 +94,8 @@ fn parameters(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
         // The token is another credential.
         Some(_) => return,
         None => {
-            let mut declared = declared(document).into_iter();
-            let fits = declared.find(|name| takes_header(name));
-            fits.unwrap_or_else(|| SCHEME.to_owned())
+            let fits = supported(document).find(|name| takes_header(name));
+            fits.map_or(SCHEME, String::as_str).to_owned()
         }
     };
     let mut found: Vec<(Pointer, Value)> = Vec::new();
@@ -205,12 +206,10 @@ impl Prefixes {
 }
 
 fn undeclared(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
-    let declared = document.at("/components/securitySchemes");
-    let mut declared = declared.and_then(Value::as_object).into_iter().flatten();
-    let (Some((only, _)), None) = (declared.next(), declared.next()) else {
-        return;
+    let only = match declared(document).collect::<Vec<_>>().as_slice() {
+        [only] => (*only).clone(),
+        _ => return,
     };
-    let only = only.clone();
     if scheme(document, &only).is_none() {
         return;
     }
@@ -222,7 +221,7 @@ fn undeclared(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
         if owner.get("security").is_none() {
             continue;
         }
-        for name in requirements(document, owner).flat_map(serde_json::Map::keys) {
+        for name in requirements(document, owner).flat_map(Map::keys) {
             if *name != only {
                 let names = places.entry(pointer.join("security")).or_default();
                 names.push(name.clone());

@@ -93,12 +93,13 @@ impl Builders<'_> {
                 attributes: field.attrs.iter().filter(is_deprecated).cloned().collect(),
                 ty: field.ty.clone(),
                 stored: is_boxed.then(|| size::boxed(&field.ty)),
-                state: match self.constants.get(&key) {
-                    Some(function) => State::Constant(function.clone()),
-                    None => match (state(field), self.only_value(&field.ty)) {
-                        (State::Required, Some(value)) => State::Default(parse_quote!(|| #value)),
-                        (state, _) => state,
+                state: match (self.constants.get(&key), state(field)) {
+                    (Some(function), _) => State::Constant(function.clone()),
+                    (None, State::Required) => match self.only_value(&field.ty) {
+                        Some(value) => State::Default(parse_quote!(|| #value)),
+                        None => State::Required,
                     },
+                    (None, state) => state,
                 },
                 is_masked: masked.is_some_and(|masked| masked.contains(&key.1)),
                 name,
@@ -119,9 +120,7 @@ impl Builders<'_> {
             properties: properties.collect(),
         }
     }
-}
 
-impl Builders<'_> {
     /// Returns the only value of a string enum.
     fn only_value(&self, ty: &Type) -> Option<Path> {
         let Type::Path(TypePath { path, .. }) = ty else {
