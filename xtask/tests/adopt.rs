@@ -233,11 +233,10 @@ fn adopt_earlier_names_again_removes_the_pins() {
 fn adopt_invalid_document_changes_nothing() {
     let project = project();
     let before = files(project.path());
-    let broken = project.read(SPEC).replace(
-        "#/components/schemas/CallStatus",
-        "#/components/schemas/CallState",
-    );
-    let (outcome, report) = run(&project, "json", &broken, &compiles);
+    let mut broken: serde_json::Value = serde_json::from_str(&project.read(SPEC)).unwrap();
+    let parameters = &mut broken["paths"]["/v1/call/{id}"]["get"]["parameters"];
+    parameters[0] = serde_json::json!({"$ref": "#/components/parameters/Id"});
+    let (outcome, report) = run(&project, "json", &broken.to_string(), &compiles);
     assert_eq!(outcome, Outcome::Failed);
     assert_eq!(files(project.path()), before);
     insta::assert_snapshot!(report);

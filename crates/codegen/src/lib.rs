@@ -101,7 +101,8 @@ pub struct Options {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Choices {
     /// Fails on a schema or operation that the generator cannot handle, instead of leaving it out and reporting it, and on
-    /// an operation without a unique id, instead of naming it by its method and path.
+    /// an operation without a unique id, instead of naming it by its method and path. Also fails on a reference to a missing
+    /// schema, instead of accepting any value.
     pub strict: bool,
 }
 
@@ -170,6 +171,9 @@ pub fn generate_all(
 ) -> Result<Generated, Problems> {
     let mut unsupported = Vec::new();
     let mut source = bundle::bundle(source, &mut unsupported)?;
+    if !choices.strict {
+        validate::accept_missing_schemas(&mut source.document, &mut unsupported);
+    }
     let left_out = &settings.left_out;
     leave_out::leave_out(&mut source, left_out, &settings.path, &mut unsupported)?;
     let mut origins = source.origins.clone();

@@ -10,6 +10,7 @@ use super::walk::{self, Chain, Kind};
 use crate::openapi::Schema as _;
 use crate::pointer::{Lookup as _, Pointer};
 use crate::problem::Finding;
+use crate::unsupported::Unsupported;
 
 /// The supported versions of the specification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,9 +178,7 @@ fn references(document: &Value, findings: &mut Vec<Finding>) {
                 "bundle the document into one file, for example with `redocly bundle`",
             )),
             Some(target) if document.at(target.as_str()).is_none() => {
-                let known = nearest(document, &target)
-                    .map(|name| format!("; did you mean `{name}`?"))
-                    .unwrap_or_default();
+                let known = nearest(document, &target);
                 findings.push(Finding::new(
                     &pointer,
                     format!("the reference `{reference}` has no target"),
@@ -209,6 +208,34 @@ fn references(document: &Value, findings: &mut Vec<Finding>) {
             },
         }
     });
+}
+
+/// Removes references to missing schemas, so that any value is accepted, and reports them.
+pub(crate) fn accept_missing_schemas(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
+    let mut missing = Vec::new();
+    walk::walk(document, &mut |kind, pointer, value| {
+        let target = value.get("$ref").and_then(Value::as_str).map(|reference| {
+            let target = Pointer::from_ref(reference);
+            target.filter(|target| document.at(target.as_str()).is_none())
+        });
+        if kind == Kind::Schema
+            && let Some(Some(target)) = target
+        {
+            let known = nearest(document, &target);
+            let what = format!("the reference `{}`, which has no target", target.to_ref());
+            missing.push((
+                pointer.clone(),
+                what,
+                format!("any value is accepted{known}"),
+            ));
+        }
+    });
+    for (place, what, instead) in missing {
+        if let Some(Value::Object(schema)) = document.at_mut(place.as_str()) {
+            schema.remove("$ref");
+        }
+        unsupported.push(Unsupported::new(&place.join("$ref"), what, &instead));
+    }
 }
 
 /// The maximum length of a chain of references and `allOf`. Real documents stay below ten.
@@ -266,16 +293,18 @@ fn composes_itself(
     found
 }
 
-/// Returns the sibling of a missing target with the most similar name.
-fn nearest(document: &Value, target: &Pointer) -> Option<String> {
-    let (parent, name) = target.as_str().rsplit_once('/')?;
-    let siblings = document.at(parent)?.as_object()?;
-    siblings
-        .keys()
-        .map(|key| (similar::TextDiff::from_chars(name, key).ratio(), key))
-        .filter(|(ratio, _)| *ratio > 0.6)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, key)| format!("#{parent}/{key}"))
+/// Returns a question about the sibling of a missing target with the most similar name, if one is similar.
+fn nearest(document: &Value, target: &Pointer) -> String {
+    let sibling = target.as_str().rsplit_once('/').and_then(|(parent, name)| {
+        let siblings = document.at(parent)?.as_object()?;
+        siblings
+            .keys()
+            .map(|key| (similar::TextDiff::from_chars(name, key).ratio(), key))
+            .filter(|(ratio, _)| *ratio > 0.6)
+            .max_by(|a, b| a.0.total_cmp(&b.0))
+            .map(|(_, key)| format!("#{parent}/{key}"))
+    });
+    sibling.map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }
 
 fn operation_ids(document: &Value, findings: &mut Vec<Finding>) {

@@ -174,12 +174,13 @@ fn values_of_the_wrong_type() {
 
 #[test]
 fn dangling_reference() {
-    insta::assert_snapshot!(failure_report(
+    insta::assert_snapshot!(failure_report_of(
         "pets.json",
         &changed(|document| {
             document["components"]["schemas"]["Pet"]["properties"]["owner"] =
                 json!({"$ref": "#/components/schemas/Owners"});
-        })
+        }),
+        true
     ));
 }
 
