@@ -5,6 +5,7 @@
 
 use std::fmt::Display;
 
+use call_api_types::convert::IntoOptional;
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -321,8 +322,11 @@ pub(crate) fn required<V: TryInto<T>, T>(value: V, message: &str) -> Result<T, S
 }
 
 /// Converts the value of an optional parameter.
-pub(crate) fn optional<V: TryInto<T>, T>(value: V, message: &str) -> Result<Option<T>, String> {
-    required(value, message).map(Some)
+pub(crate) fn optional<V: IntoOptional<T, By>, T, By>(
+    value: V,
+    message: &str,
+) -> Result<Option<T>, String> {
+    value.into_optional().map_err(|_| message.to_owned())
 }
 
 /// Converts a body, and makes a builder of it.

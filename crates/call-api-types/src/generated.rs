@@ -155,17 +155,17 @@ crate::open_enum::values! { ContactType or Unknown {
 pub mod builder {
     crate::setting::builder! { Call {
         id: ::uuid::Uuid = required;
-        agent_id: ::std::option::Option<::uuid::Uuid> = required;
+        agent_id?: ::uuid::Uuid = required;
         status: super::CallStatus = required;
         type_: super::CallType = required;
         contact: super::Contact = required;
-        phone_id: ::std::option::Option<::uuid::Uuid> = required;
+        phone_id?: ::uuid::Uuid = required;
         created_date: ::chrono::DateTime<::chrono::offset::Utc> = required;
-        recording_url: ::std::option::Option<::std::string::String> = optional, Masked;
-        start_time: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>> = optional;
-        end_time: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>> = optional;
-        duration: ::std::option::Option<i64> = optional;
-        end_reason: ::std::option::Option<::std::string::String> = optional;
+        recording_url?: ::std::string::String = optional, Masked;
+        start_time?: ::chrono::DateTime<::chrono::offset::Utc> = optional;
+        end_time?: ::chrono::DateTime<::chrono::offset::Utc> = optional;
+        duration?: i64 = optional;
+        end_reason?: ::std::string::String = optional;
     } build }
     crate::setting::builder! { Contact {
         id: ::uuid::Uuid = required;

@@ -72,17 +72,86 @@ impl<T, S> Setting<T, S> {
         Self::new(State::Set(value))
     }
 
-    pub(crate) fn set<V>(&mut self, value: V, name: &str)
+    pub(crate) fn set<E: Display>(&mut self, value: Result<T, E>, name: &str)
     where
-        V: TryInto<T>,
-        V::Error: Display,
         T: Store<S>,
     {
-        self.value = match value.try_into() {
+        self.value = match value {
             Ok(value) => State::Set(value.store()),
             Err(error) => invalid(name, &error),
         };
     }
+}
+
+/// A value that the setter of an optional property or parameter takes: an `Option<T>`, or anything that converts into a `T`.
+///
+/// `By` tells the two apart, so that each value can be both. The compiler infers it.
+pub trait IntoOptional<T, By> {
+    /// Converts the value.
+    ///
+    /// # Errors
+    /// The text of the conversion's error.
+    fn into_optional(self) -> Result<Option<T>, String>;
+}
+
+/// A value that the setter of a property that may be absent or null takes: a `Nullable<T>`, or anything that converts into
+/// a `T`.
+///
+/// `By` tells the two apart, so that each value can be both. The compiler infers it.
+pub trait IntoNullable<T, By> {
+    /// Converts the value.
+    ///
+    /// # Errors
+    /// The text of the conversion's error.
+    fn into_nullable(self) -> Result<Nullable<T>, String>;
+}
+
+/// The value is what the property or parameter has.
+#[derive(Debug)]
+pub struct Whole;
+
+/// The value is inside of what the property or parameter has.
+#[derive(Debug)]
+pub struct Inner;
+
+impl<T> IntoOptional<T, Whole> for Option<T> {
+    fn into_optional(self) -> Result<Self, String> {
+        Ok(self)
+    }
+}
+
+impl<T, V> IntoOptional<T, Inner> for V
+where
+    V: TryInto<T>,
+    V::Error: Display,
+{
+    fn into_optional(self) -> Result<Option<T>, String> {
+        inner(self).map(Some)
+    }
+}
+
+impl<T> IntoNullable<T, Whole> for Nullable<T> {
+    fn into_nullable(self) -> Result<Self, String> {
+        Ok(self)
+    }
+}
+
+impl<T, V> IntoNullable<T, Inner> for V
+where
+    V: TryInto<T>,
+    V::Error: Display,
+{
+    fn into_nullable(self) -> Result<Nullable<T>, String> {
+        inner(self).map(Nullable::Value)
+    }
+}
+
+fn inner<T, V>(value: V) -> Result<T, String>
+where
+    V: TryInto<T>,
+    V::Error: Display,
+{
+    value.try_into().map_err(|error| error.to_string())
 }
 
 fn invalid<S>(name: &str, error: &dyn Display) -> State<S> {
@@ -200,22 +269,27 @@ pub(crate) fn first_problem(builder: &impl Builder) -> String {
 
 /// Declares the builder of a struct of the parent module, and its function `builder`.
 ///
-/// A property has a field, a type, and a constructor of [`Setting`]. The type after `as` is that of the field if its
-/// value is boxed there. `Masked` hides the value from `{:?}`. `X in Fields` builds an `X` that has its properties in
-/// `Fields`. `build` is the name of the method that returns the struct; without it, `TryFrom` is the only way, because a
-/// property has that name.
+/// A property has a field, a type, and a constructor of [`Setting`]. With `?:` in place of `:`, the property is an option of
+/// the type, and with `| null:` a [`Nullable`]. The type after `as` is that of the field if its value is boxed there.
+/// `Masked` hides the value from `{:?}`. `X in Fields` builds an `X` that has its properties in `Fields`. `build` is the name
+/// of the method that returns the struct; without it, `TryFrom` is the only way, because a property has that name.
 macro_rules! builder {
     ($name:ident {$($properties:tt)*} $($build:ident)?) => {
         crate::setting::builder! { $name in $name {$($properties)*} $($build)? }
     };
     ($name:ident in $fields:ident {$(
         $(#[$attribute:meta])*
-        $property:ident: $type:ty $(as $stored:ty)? = $state:ident $(($default:expr))? $(, $masked:ident)?;
+        $property:ident $(?: $optional:ty)? $(| null: $nullable:ty)? $(: $type:ty)? $(as $stored:ty)? = $state:ident $(($default:expr))? $(, $masked:ident)?;
     )*} $($build:ident)?) => {
         #[doc = concat!("Builder for [`", stringify!($name), "`](super::", stringify!($name), ").")]
         #[derive(Clone)]
         pub struct $name {
-            $($property: crate::setting::Setting<$type $(, $stored)?>,)*
+            $($property: crate::setting::Setting<
+                $($type)?
+                $(::std::option::Option<$optional>)?
+                $(crate::nullable::Nullable<$nullable>)?
+                $(, $stored)?
+            >,)*
         }
 
         impl super::$name {
@@ -239,11 +313,20 @@ macro_rules! builder {
             $(
                 $(#[$attribute])*
                 #[doc = concat!("Sets [`", stringify!($property), "`](super::", stringify!($fields), "::", stringify!($property), ").")]
-                pub fn $property<T>(mut self, value: T) -> Self
-                where
-                    T: ::std::convert::TryInto<$type>,
-                    T::Error: ::std::fmt::Display,
+                pub fn $property<
+                    T
+                    $(: crate::setting::IntoOptional<$optional, By>, By)?
+                    $(: crate::setting::IntoNullable<$nullable, By>, By)?
+                >(mut self, value: T) -> Self
+                $(
+                    where
+                        T: ::std::convert::TryInto<$type>,
+                        T::Error: ::std::fmt::Display,
+                )?
                 {
+                    $(let value = ::std::convert::TryInto::<$type>::try_into(value);)?
+                    $(let value = crate::setting::IntoOptional::<$optional, By>::into_optional(value);)?
+                    $(let value = crate::setting::IntoNullable::<$nullable, By>::into_nullable(value);)?
                     self.$property.set(value, stringify!($property));
                     self
                 }
@@ -361,16 +444,14 @@ mod tests {
     }
 
     pub mod builder {
-        use super::Nullable;
-
         crate::setting::builder! {
             Large in LargeFields {
                 id: u8 = required;
                 boxed: u16 as Box<u16> = required;
-                perhaps: Option<u16> as Option<Box<u16>> = optional;
+                perhaps?: u16 as Option<Box<u16>> = optional;
                 limit: u32 = default(super::ten);
-                kind: Option<&'static str> = constant(super::kind);
-                #[deprecated] secret: Nullable<String> = optional, Masked;
+                kind?: &'static str = constant(super::kind);
+                #[deprecated] secret | null: String = optional, Masked;
             } build
         }
         crate::setting::builder! { Empty {} build }
@@ -383,7 +464,7 @@ mod tests {
         crate::setting::builder! {
             Frame {
                 build: u8 = required;
-                r#loop: Option<bool> = required;
+                r#loop?: bool = required;
             }
         }
     }
@@ -416,6 +497,27 @@ mod tests {
     }
 
     #[test]
+    fn optional_property_takes_an_option_and_what_converts_into_its_value() {
+        let perhaps = |builder: builder::Large| {
+            LargeFields::from(builder.build().unwrap())
+                .perhaps
+                .map(|value| *value)
+        };
+        assert_eq!(perhaps(least().perhaps(3_u8)), Some(3));
+        assert_eq!(perhaps(least().perhaps(Some(3))), Some(3));
+        assert_eq!(perhaps(least().perhaps(3).perhaps(None)), None);
+        assert_eq!(
+            least().perhaps(70_000).build().unwrap_err().to_string(),
+            "error converting supplied value for perhaps: out of range integral type conversion attempted"
+        );
+        let secret = |builder: builder::Large| LargeFields::from(builder.build().unwrap()).secret;
+        let value = Nullable::Value("s".to_owned());
+        assert_eq!(secret(least().secret("s")), value);
+        assert_eq!(secret(least().secret(value.clone())), value);
+        assert_eq!(secret(least().secret(Nullable::Absent)), Nullable::Absent);
+    }
+
+    #[test]
     fn first_unset_or_invalid_property_is_the_error() {
         let error = |builder: builder::Large| builder.build().unwrap_err().to_string();
         assert_eq!(error(Large::builder()), "no value supplied for id");
@@ -444,7 +546,7 @@ mod tests {
 
     #[test]
     fn debug_shows_properties_except_masked_ones() {
-        let builder = Large::builder().id(300).perhaps(3).secret("s".to_owned());
+        let builder = Large::builder().id(300).perhaps(3).secret("s");
         assert_eq!(
             format!("{builder:?}"),
             "Large { id: Err(\"error converting supplied value for id: out of range integral type conversion attempted\"), \

@@ -11,7 +11,7 @@ use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Expr, Ident, Item, LitInt, LitStr, Token, Type, parse_quote};
 
-use crate::postprocess::{passed, text};
+use crate::postprocess::{first_argument, passed, text};
 
 /// The module of the builders.
 const MODULE: &str = "builder";
@@ -36,6 +36,38 @@ pub(crate) struct Property {
     pub(crate) state: State,
     /// `{:?}` hides the value.
     pub(crate) is_masked: bool,
+}
+
+/// The values that a setter takes.
+pub(crate) enum Form<'a> {
+    /// What converts into the type.
+    Plain,
+    /// An `Option` of this type, or what converts into it.
+    Optional(&'a Type),
+    /// A `Nullable` of this type, or what converts into it.
+    Nullable(&'a Type),
+}
+
+impl<'a> Form<'a> {
+    /// Returns the form of a property of a type.
+    pub(crate) fn of(ty: &'a Type) -> Self {
+        let Type::Path(path) = ty else {
+            return Self::Plain;
+        };
+        let Some(inner) = first_argument(ty).filter(|inner| !converts_any_option(inner)) else {
+            return Self::Plain;
+        };
+        match path.path.segments.last() {
+            Some(last) if last.ident == "Option" => Self::Optional(inner),
+            Some(last) if last.ident == "Nullable" => Self::Nullable(inner),
+            _ => Self::Plain,
+        }
+    }
+}
+
+/// Returns true for any JSON: an `Option` converts into it, so that the setter could not tell which of the two is meant.
+pub(crate) fn converts_any_option(ty: &Type) -> bool {
+    text(ty).ends_with("serde_json::Value")
 }
 
 /// A property before it is set.
@@ -67,13 +99,23 @@ impl Declaration {
                 ty,
                 ..
             } = property;
+            let bounds = match Form::of(ty) {
+                Form::Plain => {
+                    return quote! {
+                        #(#attributes)*
+                        pub fn #name<T>(mut self, value: T) -> Self
+                        where
+                            T: ::std::convert::TryInto<#ty>,
+                            T::Error: ::std::fmt::Display,
+                        {}
+                    };
+                }
+                Form::Optional(ty) => quote!(crate::convert::IntoOptional<#ty, By>),
+                Form::Nullable(ty) => quote!(crate::convert::IntoNullable<#ty, By>),
+            };
             quote! {
                 #(#attributes)*
-                pub fn #name<T>(mut self, value: T) -> Self
-                where
-                    T: ::std::convert::TryInto<#ty>,
-                    T::Error: ::std::fmt::Display,
-                {}
+                pub fn #name<T: #bounds, By>(mut self, value: T) -> Self {}
             }
         });
         let build = self.has_build().then(|| {
@@ -335,8 +377,18 @@ impl Parse for Property {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let attributes = input.call(Attribute::parse_outer)?;
         let name = input.parse()?;
+        let is_optional = input.parse::<Option<Token![?]>>()?.is_some();
+        let is_nullable = input.parse::<Option<Token![|]>>()?.is_some();
+        if is_nullable {
+            input.parse::<Ident>()?;
+        }
         input.parse::<Token![:]>()?;
-        let ty = input.parse()?;
+        let mut ty: Type = input.parse()?;
+        if is_nullable {
+            ty = parse_quote!(crate::nullable::Nullable<#ty>);
+        } else if is_optional {
+            ty = parse_quote!(::std::option::Option<#ty>);
+        }
         let stored = match input.parse::<Option<Token![as]>>()? {
             Some(_) => Some(input.parse()?),
             None => None,
@@ -397,8 +449,12 @@ impl Display for Property {
         for attribute in &self.attributes {
             write!(f, "{} ", text(attribute))?;
         }
-        write!(f, "{}: ", self.name)?;
-        f.write_str(&text(&self.ty))?;
+        let (form, ty) = match Form::of(&self.ty) {
+            Form::Plain => (": ", &self.ty),
+            Form::Optional(inner) => ("?: ", inner),
+            Form::Nullable(inner) => (" | null: ", inner),
+        };
+        write!(f, "{}{form}{}", self.name, text(ty))?;
         if let Some(stored) = &self.stored {
             f.write_str(" as ")?;
             f.write_str(&text(stored))?;

@@ -58,7 +58,7 @@ use crate::signature::Signatures;
 use crate::stack;
 
 pub(crate) use markdown::for_rustdoc;
-pub(crate) use syntax::{fields_of_self, implemented, passed, plain, text};
+pub(crate) use syntax::{fields_of_self, first_argument, implemented, passed, plain, text};
 
 use client::methods;
 

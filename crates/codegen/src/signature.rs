@@ -139,8 +139,8 @@ fn optional(constructor: &ImplItemFn) -> impl Iterator<Item = String> {
     })
 }
 
-/// Returns the type that a setter converts its argument into: `T` of `V: TryInto<T>` or `V: Into<T>`.
-fn converted(function: &ImplItemFn) -> Option<Type> {
+/// Returns the type that a setter converts its argument into: `T` of `V: TryInto<T>` or `V: IntoOptional<T, By>`.
+pub(crate) fn converted(function: &ImplItemFn) -> Option<Type> {
     let returns_self = matches!(&function.sig.output, ReturnType::Type(_, ty)
         if matches!(ty.as_ref(), Type::Path(path) if path.path.is_ident("Self")));
     let predicates = &function.sig.generics.where_clause.as_ref()?.predicates;
@@ -149,7 +149,7 @@ fn converted(function: &ImplItemFn) -> Option<Type> {
             return None;
         };
         let mut bounds = predicate.bounds.iter();
-        bounds.find_map(|bound| target(bound, &["TryInto", "Into"]).cloned())
+        bounds.find_map(|bound| target(bound, &["TryInto", "Into", "IntoOptional"]).cloned())
     });
     converted.filter(|_| returns_self)
 }
@@ -238,8 +238,9 @@ mod tests {
             impl Other { pub fn get_call(&self, id: u16) -> X {} }
             pub mod builder {
                 impl GetCall {
-                    pub(super) fn new(client: &Client) -> Self { Self { limit: Ok(None), id: Err(String::new()) } }
+                    pub(super) fn new(client: &Client) -> Self { Self { limit: Ok(None), after: Ok(None), id: Err(String::new()) } }
                     pub fn limit<V>(mut self, value: V) -> Self where V: std::convert::TryInto<i64> {}
+                    pub fn after<V, By>(mut self, value: V) -> Self where V: types::convert::IntoOptional<u32, By> {}
                     pub fn body_map<F>(mut self, f: F) -> Self where F: FnOnce(B) -> B {}
                 }
                 impl TryFrom<A> for B { fn try_from<V>(value: V) -> Self where V: TryInto<u8> {} }
@@ -251,12 +252,20 @@ mod tests {
         let arguments = signatures.method("get_call");
         assert_eq!(shown(&arguments.unwrap_or_default()), "id: u8, type: Kind");
         assert_eq!(signatures.setters.len(), 1);
-        assert_eq!(shown(&signatures.setters("GetCall")), "limit: i64");
+        assert_eq!(
+            shown(&signatures.setters("GetCall")),
+            "limit: i64, after: u32"
+        );
         let parameters = signatures.parameters("get_call").unwrap();
         let parameters = parameters.map(|parameter| (parameter.name, parameter.is_optional));
         assert_eq!(
             parameters.collect::<Vec<_>>(),
-            [("id", false), ("type", false), ("limit", true)]
+            [
+                ("id", false),
+                ("type", false),
+                ("limit", true),
+                ("after", true)
+            ]
         );
         signatures
             .read_builders(&[parse_quote! { Call { r#type: super::Kind = required; } build }]);

@@ -58,7 +58,12 @@ mod generated;
 pub use generated::*;
 pub use mask::{Unmasked, unmasked};
 
-/// Decoding for the generated client. It is a module, because a schema may have the name of any type.
+/// The values that setters take. It is a module, because a schema may have the name of any type.
+pub mod convert {
+    pub use crate::setting::{IntoNullable, IntoOptional};
+}
+
+/// Decoding for the generated client.
 #[doc(hidden)]
 pub mod notation {
     pub use crate::lenient::{AnyNotation, Lenient};

@@ -191,7 +191,7 @@ pub(super) fn wire_name(field: &syn::Field) -> Option<String> {
 }
 
 /// Returns the first type argument, such as the `T` of `Option<T>`.
-pub(super) fn first_argument(ty: &Type) -> Option<&Type> {
+pub(crate) fn first_argument(ty: &Type) -> Option<&Type> {
     arguments(ty).next()
 }
 

@@ -125,7 +125,7 @@ async fn settings(client: &Client, requests: &Receiver<String>) -> Outcome {
             .anything(Nullable::Null)
             .words(Nullable::Null),
         Settings::builder()
-            .owner("o".to_owned())
+            .owner("o")
             .name("n")
             .range(Range::builder().gte(1).build()?)
             .anything(serde_json::Value::from("a"))

@@ -23,7 +23,7 @@ pub(crate) async fn run(base: &str, client: &Client, requests: &Receiver<String>
             .list_values()
             .space(words(&["c d", "e%20f"]))
             .pipe(words(&["e|f", "50%"]))
-            .x_words(words(&["a", "b"]))
+            .x_words(Some(words(&["a", "b"])))
             .filter_tags(words(&["g", "h"]))
             .filter_since("i")
     );
@@ -32,6 +32,8 @@ pub(crate) async fn run(base: &str, client: &Client, requests: &Receiver<String>
         client
             .list_values()
             .space(words(&["c", "d", "e f"]))
+            .pipe(words(&["unset"]))
+            .pipe(None)
             .x_words(Vec::new())
     );
     send!(requests, client.list_values().x_words(words(&["a,b"])));

@@ -6,6 +6,7 @@ use syn::{Expr, Ident, ImplItemFn, Member, Pat, Stmt, Type, parse_quote};
 
 use crate::postprocess::syntax::is_path;
 use crate::postprocess::wire::header_constant;
+use crate::{declaration, signature};
 
 /// Takes the statements that build the request out of progenitor's `send`.
 pub(super) fn statements(
@@ -39,19 +40,28 @@ fn ok(request: Expr) -> Expr {
     Expr::Call(ok)
 }
 
-/// Makes a setter convert its value with a function of the client crate, in place of closures of its own.
+/// Makes a setter convert its value with a function of the client crate, in place of closures of its own. That of an optional
+/// parameter takes an `Option`, too.
 pub(super) fn convert(setter: &mut ImplItemFn) {
+    let ty = signature::converted(setter).filter(|ty| !declaration::converts_any_option(ty));
+    let mut takes_option = false;
     for statement in &mut setter.block.stmts {
         if let Stmt::Expr(Expr::Assign(assign), _) = statement
-            && let Some(converted) = converted(&assign.right)
+            && let Some((converted, is_optional)) = converted(&assign.right, ty.is_some())
         {
             *assign.right = converted;
+            takes_option |= is_optional && ty.is_some();
         }
+    }
+    if takes_option {
+        setter.sig.generics = parse_quote!(<V, By>);
+        setter.sig.generics.where_clause =
+            Some(parse_quote!(where V: types::convert::IntoOptional<#ty, By>));
     }
 }
 
-/// Returns the call that replaces `value.try_into().map(…).map_err(|…| "…")`.
-fn converted(value: &Expr) -> Option<Expr> {
+/// Returns the call that replaces `value.try_into().map(…).map_err(|…| "…")`, and true if the parameter is optional.
+fn converted(value: &Expr, takes_option: bool) -> Option<(Expr, bool)> {
     let outer = called(value, "map_err")?;
     let Expr::Closure(closure) = outer.args.first()? else {
         return None;
@@ -81,16 +91,21 @@ fn converted(value: &Expr) -> Option<Expr> {
         Some(Expr::Path(path)) => Some(&path.path),
         Some(_) => return None,
     };
-    Some(match (mapped, has_cause) {
+    let is_optional = mapped.is_some_and(|path| is_path(path, &["Some"]));
+    let converted = match (mapped, has_cause) {
         (None, false) => parse_quote!(crate::encode::required(#value, #message)),
-        (Some(path), false) if is_path(path, &["Some"]) => {
+        (Some(_), false) if is_optional && takes_option => {
             parse_quote!(crate::encode::optional(#value, #message))
+        }
+        (Some(_), false) if is_optional => {
+            parse_quote!(crate::encode::required(#value, #message).map(Some))
         }
         (Some(path), true) if is_path(path, &["From", "from"]) => {
             parse_quote!(crate::encode::body_builder(#value, #message))
         }
         _ => return None,
-    })
+    };
+    Some((converted, is_optional))
 }
 
 /// Returns the call of a method.
