@@ -2,10 +2,11 @@
 //!
 //! - A range such as `*/*`, with a schema of anything but a string, is JSON: springdoc writes it where a controller names no
 //!   type.
-//! - A body with a file is `multipart/form-data`, not the JSON or the form next to it: drf-spectacular lists all three.
+//! - A body with a file is `multipart/form-data`, not the JSON or the form next to it: drf-spectacular lists all three. FastAPI
+//!   writes a model with a file as a form alone.
 //! - A response that is JSON and a binary string is binary: no JSON value is one. FastAPI and NestJS write it for downloads.
-//! - A success that is JSON without a schema, or a binary type, is of that type: FastAPI lists JSON without a schema in the
-//!   success of an operation, next to the types that the operation adds.
+//! - A success that is JSON without a schema, or another type without structure, is of that type: FastAPI lists JSON without
+//!   a schema in the success of an operation, next to the types that the operation adds.
 
 use serde_json::{Map, Value};
 
@@ -51,11 +52,13 @@ pub(super) fn clarify(
                 Some(clear) => {
                     if clear != name {
                         if kind == Kind::RequestBody {
-                            unsupported.push(Unsupported::new(
-                                &old,
-                                format!("`{name}`, which leaves the media type to the sender"),
-                                format!("the body is sent as `{clear}`"),
-                            ));
+                            let what = if clear == FORM_DATA {
+                                format!("a body of type `{name}`, which cannot hold a file")
+                            } else {
+                                format!("`{name}`, which leaves the media type to the sender")
+                            };
+                            let instead = format!("the body is sent as `{clear}`");
+                            unsupported.push(Unsupported::new(&old, what, instead));
                         }
                         moves.push((old, place.join(&clear)));
                     }
@@ -96,7 +99,7 @@ fn ranges(document: &Value, content: &Map<String, Value>) -> Option<Clear> {
     renamed(content, content.iter().position(is_json_range)?, JSON)
 }
 
-/// Renames JSON that is a file, and leaves out JSON that says less than a file next to it; `None` if there is none.
+/// Renames JSON that is a file, and leaves out JSON that says less than another type next to it; `None` if there is none.
 fn files(document: &Value, place: &Pointer, content: &Map<String, Value>) -> Option<Clear> {
     let media_types = content.iter().enumerate();
     let mut all_json = media_types.filter(|(_, (name, _))| is_json(name));
@@ -118,17 +121,24 @@ fn files(document: &Value, place: &Pointer, content: &Map<String, Value>) -> Opt
         let mut keywords = schema.as_object().into_iter().flat_map(Map::keys);
         schema.is_object() && keywords.all(|keyword| ["title", "description"].contains(&&**keyword))
     };
-    let is_other_file = |(name, object): (&String, &Value)| {
+    let is_string = |schema: &Value| {
+        let schema = walk::follow(document, schema);
+        schema.is_some_and(|schema| schema.types() == [JsonType::String])
+    };
+    let is_other = |(name, object): (&String, &Value)| {
         let schema = object.get("schema");
         is_concrete(name)
-            && MediaTypeKind::of(name) == MediaTypeKind::Bytes
+            && matches!(
+                MediaTypeKind::of(name),
+                MediaTypeKind::Text | MediaTypeKind::Bytes
+            )
             && !streams::is_stream(name)
-            && schema.is_none_or(|schema| says_nothing(schema) || is_file(schema))
+            && schema.is_none_or(|schema| says_nothing(schema) || is_string(schema))
     };
     let steps: Vec<String> = place.tokens().collect();
     let is_of_success = matches!(steps.as_slice(), [.., status, _] if is_success(status));
     let says_less =
-        schema.is_none_or(says_nothing) && is_of_success && content.iter().any(is_other_file);
+        schema.is_none_or(says_nothing) && is_of_success && content.iter().any(is_other);
     let clear = content.keys().cloned().map(Some).enumerate();
     let clear = clear.map(|(other, name)| name.filter(|_| other != index));
     says_less.then(|| clear.collect())
@@ -151,6 +161,12 @@ fn uploads(document: &Value, content: &Map<String, Value>) -> Option<Clear> {
                 .any(|(_, property, _)| is_file(document, property))
         })
     };
+    let is_form = |(name, object): (&String, &Value)| {
+        MediaTypeKind::of(name) == MediaTypeKind::Form && has_file(object)
+    };
+    if content.len() == 1 && content.iter().any(is_form) {
+        return renamed(content, 0, FORM_DATA);
+    }
     let mut media_types = content.iter();
     media_types.find(|(name, object)| essence(name) == FORM_DATA && has_file(object))?;
     let stays = |name: &str, object: &Value| {
@@ -229,7 +245,7 @@ mod tests {
         let number = json!({"schema": {"type": ["integer", "null"]}});
         let upload = json!({"schema": {"allOf": [{"properties": {"file": {"type": "array", "items": file["schema"]}}}]}});
         let form = "application/x-www-form-urlencoded";
-        let cases: [(Value, &str, &[&str], usize); 23] = [
+        let cases: [(Value, &str, &[&str], usize); 25] = [
             (json!({"*/*": number}), success, &[JSON], 0),
             (
                 json!({JSON: upload, form: upload, FORM_DATA: upload}),
@@ -310,9 +326,16 @@ mod tests {
             (
                 json!({JSON: any, "text/plain": {}}),
                 success,
-                &[JSON, "text/plain"],
-                0,
+                &["text/plain"],
+                1,
             ),
+            (
+                json!({JSON: any, "text/csv": text}),
+                success,
+                &["text/csv"],
+                1,
+            ),
+            (json!({form: upload}), body, &[FORM_DATA], 1),
         ];
         for (content, owner, names, reports) in cases {
             let names = names.iter().copied().map(str::to_owned).collect();
