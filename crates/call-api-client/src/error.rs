@@ -10,7 +10,8 @@ use bytes::Bytes;
 use call_api_transport::{
     AttemptLog, BuildError, Delivery, DownloadError, Outcome, StopReason, TransportError,
 };
-use http::{HeaderMap, StatusCode};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, StatusCode};
 use uuid::Uuid;
 
 use crate::cursor::Cursor;
@@ -270,7 +271,14 @@ impl Error {
 
     /// The status is not a success.
     pub(crate) fn from_status(status: u16, body: Bytes) -> Self {
-        Self::new(ErrorKind::from_status(status), String::new()).with_body(status, body)
+        let mut this = Self::new(ErrorKind::from_status(status), String::new());
+        if (200..300).contains(&status) {
+            this.0.advice = Cow::Borrowed(
+                "the request succeeded, with a status that the API's document does not list: do not repeat it, and update the \
+                 SDK",
+            );
+        }
+        this.with_body(status, body)
     }
 
     fn with_body(mut self, status: u16, body: Bytes) -> Self {
@@ -329,6 +337,14 @@ impl Error {
         attempt_log: AttemptLog,
     ) -> Self {
         self.0.status = Some(status);
+        let media_type = headers.get(CONTENT_TYPE).map(HeaderValue::to_str);
+        if self.0.kind == ErrorKind::Decode
+            && let Some(Ok(media_type)) = media_type
+            && !media_type.contains("json")
+        {
+            let message = &mut self.0.message;
+            message.push_str(&format!("; its content type is `{media_type}`"));
+        }
         self.0.headers = headers;
         self.0.operation = Some(attempt_log.operation());
         self.0.attempt_log = Some(attempt_log);
@@ -541,6 +557,15 @@ mod tests {
         let not_implemented = Error::from_status(501, Bytes::new());
         assert_eq!(not_implemented.kind(), ErrorKind::Server);
         assert!(!not_implemented.is_retryable());
+    }
+
+    #[test]
+    fn undocumented_success_is_not_to_be_repeated() {
+        let error = Error::from_status(201, Bytes::new());
+        assert_eq!(error.kind(), ErrorKind::UnexpectedStatus);
+        assert!(error.advice().contains("do not repeat it"));
+        let redirect = Error::from_status(304, Bytes::new());
+        assert_eq!(redirect.advice(), ErrorKind::UnexpectedStatus.advice());
     }
 
     #[test]
