@@ -231,6 +231,7 @@ fn run_codegen(args: Codegen, root: PathBuf) -> ExitCode {
         verbose: args.verbose,
         choices: codegen::Choices {
             strict: args.strict,
+            ..codegen::Choices::default()
         },
         ..Options::new(root)
     };

@@ -285,7 +285,11 @@ pub fn one(root: &Path, document: &Path, out: &Path, name: &str) -> Result<Gener
 pub fn generate(root: &Path, document: &Path, name: &str) -> Result<crate::Generated, Problems> {
     let label = document.file_name().unwrap_or_default().to_string_lossy();
     let source = load::load(document, document, &label)?;
-    let mut generated = crate::generate_document(source, Choices::default())?;
+    let choices = Choices {
+        features: true,
+        ..Choices::default()
+    };
+    let mut generated = crate::generate_document(source, choices)?;
     workspace::complete(root, &mut generated.plan)?;
     members(&mut generated.plan, name);
     Ok(generated)

@@ -7,7 +7,7 @@ use serde_json::Value;
 use syn::Type;
 
 use crate::load::Source;
-use crate::model::Model;
+use crate::model::{Model, StreamFormat, Webhooks};
 use crate::openapi::{Schema as _, of_operation};
 use crate::pointer::Lookup as _;
 use crate::security;
@@ -32,6 +32,9 @@ pub struct Facade {
     schemes: Vec<String>,
     example: Option<Example>,
     list: Option<Example>,
+    /// The methods of the first operation that is a stream, such as `watch_call(…).events`.
+    stream: Option<String>,
+    webhooks: Option<Webhooks>,
     is_token_optional: bool,
     has_nullable: bool,
     has_files: bool,
@@ -73,6 +76,8 @@ impl Facade {
                 let facts = model.operation(&operation.pointer);
                 facts.is_some_and(|facts| facts.paging.is_some())
             }),
+            stream: stream(normalized, model, signatures),
+            webhooks: model.webhooks.clone(),
             is_token_optional: security::is_optional(normalized),
             has_nullable: (model.schemas.values()).any(|schema| !schema.nullable.is_empty()),
             has_files: model.file.is_some(),
@@ -80,15 +85,20 @@ impl Facade {
     }
 
     /// Returns the README, in which [`fill`](Self::fill) replaces what is in braces.
-    pub(crate) fn readme(&self) -> String {
+    pub(crate) fn readme(&self, features: &[String]) -> String {
         let mut text = README.to_owned();
+        let verified = self.webhooks.as_ref().map(|webhooks| webhooks.are_verified);
         let has = [
             ("example", self.example.is_some()),
             ("no example", self.example.is_none()),
             ("list", self.list.is_some()),
+            ("stream", self.stream.is_some()),
+            ("verified webhooks", verified == Some(true)),
+            ("webhooks", verified == Some(false)),
             ("schemes", self.schemes.len() > 1),
             ("nullable", self.has_nullable),
             ("files", self.has_files),
+            ("features", !features.is_empty()),
         ];
         for (condition, holds) in has {
             text = choose(&text, condition, holds);
@@ -97,7 +107,7 @@ impl Facade {
     }
 
     /// Fills in the values of the document.
-    pub(crate) fn fill(&self, readme: &str) -> String {
+    pub(crate) fn fill(&self, readme: &str, features: &[String]) -> String {
         let operations = match self.operations {
             1 => "one operation".to_owned(),
             count => format!("{count} operations"),
@@ -141,7 +151,9 @@ impl Facade {
             ("{method}", method.as_str()),
             ("{arguments}", arguments.as_str()),
             ("{list}", list.as_str()),
+            ("{stream}", self.stream.as_deref().unwrap_or_default()),
             ("{list arguments}", list_arguments.as_str()),
+            ("{feature}", features.first().map_or("", String::as_str)),
             ("{label}", &self.label),
             ("{title}", &self.title),
         ]
@@ -225,6 +237,23 @@ fn example(
     candidates
         .min_by_key(|(count, _)| *count)
         .map(|(_, example)| example)
+}
+
+/// Returns the methods of the first operation that is a stream.
+fn stream(normalized: &Value, model: &Model, signatures: &Signatures) -> Option<String> {
+    walk::operations(normalized).iter().find_map(|operation| {
+        let stream = model.operation(&operation.pointer)?.stream.as_ref()?;
+        let method = names::method_name(operation.id()?);
+        let arguments = match signatures.method(&method)?.as_slice() {
+            [] => "",
+            _ => "…",
+        };
+        let items = match stream.format {
+            StreamFormat::Events(_) => "events",
+            StreamFormat::Lines => "lines",
+        };
+        Some(format!("{method}({arguments}).{items}"))
+    })
 }
 
 /// Returns true if a success of the operation is JSON.

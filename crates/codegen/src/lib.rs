@@ -17,6 +17,7 @@ pub mod description;
 pub mod diff;
 mod example;
 pub mod facade;
+pub(crate) mod features;
 pub mod generate;
 mod instance;
 pub mod keywords;
@@ -104,6 +105,9 @@ pub struct Choices {
     /// an operation without a unique id, instead of naming it by its method and path. Also fails on a reference to a missing
     /// schema, instead of accepting any value.
     pub strict: bool,
+    /// Gives each group of operations a Cargo feature if there are many operations. Only manifests that codegen writes have
+    /// them.
+    pub features: bool,
 }
 
 impl Options {
@@ -196,7 +200,10 @@ pub fn generate_all(
     webhooks::set(&mut model, settings)?;
     let in_file = |found| source.problems(&origins, found);
     let emit = |generate: &Generate<'_>, document: &Value| {
-        postprocess::postprocess(generate, &source, document, &model, &origins, settings)
+        let features = choices.features;
+        postprocess::postprocess(
+            generate, &source, document, &model, &origins, settings, features,
+        )
     };
     let (emitted, normalized) = if choices.strict {
         let emitted = generate::generate(&normalized, &model, emit).map_err(in_file)?;
@@ -320,7 +327,11 @@ pub fn run(options: &Options, report: &mut dyn Write) -> io::Result<Outcome> {
             .and_then(|source| Ok((source, settings::load(&spec, &shown)?)))
             .map_err(Problems::from)
             .and_then(|(source, settings)| {
-                let mut generated = generate_all(source, &settings, options.choices)?;
+                let choices = Choices {
+                    features: options.out.is_some(),
+                    ..options.choices
+                };
+                let mut generated = generate_all(source, &settings, choices)?;
                 if options.out.is_none() {
                     reference(&mut generated, &SdkName::of_project());
                     let copies = plan::copies(&settings, &generated.source.document)?;

@@ -35,6 +35,8 @@ pub struct Plan {
     pub outputs: Vec<Output>,
     /// The folders that may hold no generated file besides `outputs`.
     pub owned: Vec<PathBuf>,
+    /// The Cargo features of the crates, by which the sources are compiled.
+    pub features: Vec<String>,
 }
 
 /// Returns the document and the files that it refers to, each with its hash. `--check` and the build script of the root
@@ -86,6 +88,7 @@ pub fn plan(
             },
         ],
         owned: layout::generated_folders(),
+        features: sources.features.names().to_vec(),
     }
 }
 

@@ -10,6 +10,7 @@ mod deprecated;
 mod docs;
 mod embed;
 mod enums;
+mod features;
 mod identity;
 mod inline;
 mod markdown;
@@ -51,6 +52,7 @@ use super::settings::Settings;
 use super::unsupported::Unsupported;
 use crate::description::sentences::Facts;
 use crate::description::{self, Operation};
+use crate::features::Features;
 use crate::model::Model;
 use crate::origin::{OriginalOperations, Origins};
 use crate::problem::{Location, Problem, Problems};
@@ -83,12 +85,14 @@ pub struct GeneratedSources {
     pub names: BTreeSet<String>,
     /// The operations that have a method.
     pub methods: BTreeSet<String>,
+    /// The Cargo features.
+    pub features: Features,
 }
 
 /// Generates the code, runs all passes over it, and prints it. Also returns the features that are not supported.
 ///
 /// `source` has the original document, with the order of properties; `normalized` is the document for progenitor, whose
-/// parts have these `origins`.
+/// parts have these `origins`. With `has_features`, a large document has a Cargo feature for each group of operations.
 ///
 /// # Errors
 /// Errors with the message of progenitor. The inner result has settings that do not match the document.
@@ -99,7 +103,13 @@ pub fn postprocess(
     model: &Model,
     origins: &Origins,
     settings: &Settings,
+    has_features: bool,
 ) -> Result<Result<(GeneratedSources, Vec<Unsupported>), Problems>, String> {
+    let features = if has_features {
+        Features::of(normalized)
+    } else {
+        Features::default()
+    };
     let (schemas, requests) = generate.read()?;
     let operations = description::describe(source, normalized, model, origins);
     let facts = Facts::of(source, normalized, origins, &operations);
@@ -108,7 +118,9 @@ pub fn postprocess(
         let (bodies, of_types) = mpsc::channel();
         let client = stack::spawn(scope, || {
             let items = generate.client(requests)?;
-            client_and_mock(items, of_types, source, normalized, model, &facts)
+            client_and_mock(
+                items, of_types, source, normalized, model, &facts, &features,
+            )
         });
         let client = match client {
             Ok(client) => client,
@@ -130,10 +142,10 @@ pub fn postprocess(
         if !types.unmatched.is_empty() {
             return Ok(Err(unmatched(&types.unmatched, settings)));
         }
-        Ok(client.map(|mut client| {
+        Ok(client.map(|(mut client, uses)| {
             client.signatures.read_builders(&types.builders);
             let sources = GeneratedSources {
-                types: types.text,
+                types: types.sources.text(&features, &uses),
                 schemas: embedded,
                 responses,
                 names: types.names,
@@ -145,6 +157,7 @@ pub fn postprocess(
     Ok(made?.map(|(sources, unsupported)| {
         let sources = GeneratedSources {
             operations,
+            features,
             ..sources
         };
         (sources, unsupported)
@@ -186,7 +199,7 @@ fn unmatched(unmatched: &[Unmatched], settings: &Settings) -> Problems {
 }
 
 /// Postprocesses and prints the client and the mocks. `bodies` has the structs of bodies that are sent in parts, when the
-/// types are written.
+/// types are written. Also returns what the client uses.
 fn client_and_mock(
     items: Vec<Tokens>,
     bodies: Receiver<multipart::Bodies>,
@@ -194,7 +207,8 @@ fn client_and_mock(
     normalized: &Value,
     model: &Model,
     facts: &Facts<'_>,
-) -> Result<Result<GeneratedSources, Problems>, String> {
+    features: &Features,
+) -> Result<Result<(GeneratedSources, features::Uses), Problems>, String> {
     let mut client = generate::parse(items)?;
     use_types(&mut client);
     multipart::describe(&mut client, model);
@@ -232,13 +246,15 @@ fn client_and_mock(
     let mut signatures = Signatures::default();
     signatures.read_client(&client.items);
     inline::mark(&mut client.items);
-    Ok(Ok(GeneratedSources {
+    let uses = features::mark(&mut client, features);
+    let sources = GeneratedSources {
         client: prettyplease::unparse(&client),
-        mock: mock::write(&signatures, &results, normalized, model),
+        mock: mock::write(&signatures, &results, normalized, model, features),
         signatures,
         methods,
         ..GeneratedSources::default()
-    }))
+    };
+    Ok(Ok((sources, uses)))
 }
 
 /// Makes the client use the types crate in place of `mod types`.

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use toml_edit::{Array, DocumentMut, Item, Table, value};
 
 use super::plan::{Output, Plan};
-use crate::facade;
 use crate::layout::{self, CLIENT, MOCK, PROJECT, RESPONSES, SCHEMAS, TYPES};
 use crate::problem::{Location, Problem};
 use crate::sdk_name::SdkName;
+use crate::{facade, features};
 
 /// The crates of an SDK below its facade.
 const CRATES: [&str; 4] = ["types", "client", "mock", "transport"];
@@ -21,6 +21,14 @@ const CRATES: [&str; 4] = ["types", "client", "mock", "transport"];
 /// Begins the client crate of a document without operations, such as one of webhooks alone.
 const NO_OPERATION: &str = "\
 #![allow(dead_code, unused_imports, unused_macros, reason = \"the document has no operation\")]
+";
+
+/// Begins the client crate of an SDK with features.
+const SELECTION: &str = "\
+#![cfg_attr(
+    not(feature = \"all-operations\"),
+    allow(dead_code, unused_imports, unused_macros, reason = \"the selected operations may have no use for it\")
+)]
 ";
 
 /// The hand-written modules that the types crate of each SDK has.
@@ -133,6 +141,7 @@ pub fn complete(root: &Path, plan: &mut Plan) -> Result<(), Problem> {
             .unwrap_or_default()
     };
     let [types, client, mock] = [TYPES, CLIENT, MOCK].map(|path| generated(path, plan));
+    let features = std::mem::take(&mut plan.features);
     let mut add = |path: &str, contents: String| {
         plan.outputs.push(Output {
             path: path.into(),
@@ -140,7 +149,7 @@ pub fn complete(root: &Path, plan: &mut Plan) -> Result<(), Problem> {
         })
     };
 
-    add("Cargo.toml", workspace(root)?);
+    add("Cargo.toml", workspace(root, !features.is_empty())?);
     for (part, generated) in [
         ("types", types.as_str()),
         ("client", &client),
@@ -148,7 +157,16 @@ pub fn complete(root: &Path, plan: &mut Plan) -> Result<(), Problem> {
         ("transport", ""),
     ] {
         let path = format!("{}/Cargo.toml", layout::folder(part));
-        add(&path, manifest(root, part, generated)?);
+        let mut manifest = manifest(root, part, generated)?;
+        let needs = match part {
+            "client" => Some("types"),
+            "mock" => Some("client"),
+            _ => None,
+        };
+        if part != "transport" {
+            add_features(&mut manifest, &features, needs.map(layout::package));
+        }
+        add(&path, format!("{MANIFEST_MARK}{manifest}"));
     }
     add(
         &format!("{}/src/lib.rs", layout::folder("types")),
@@ -168,12 +186,15 @@ pub fn complete(root: &Path, plan: &mut Plan) -> Result<(), Problem> {
                 // What sends requests is unused if there is none.
                 if path == client_lib && !client.contains("impl crate::Operation for") {
                     text.insert_str(SOURCE_MARK.len(), NO_OPERATION);
+                } else if path == client_lib && !features.is_empty() {
+                    text.insert_str(SOURCE_MARK.len(), SELECTION);
                 }
                 add(&path, text);
             }
         }
     }
     plan.owned.push(layout::folder("transport").into());
+    plan.features = features;
     Ok(())
 }
 
@@ -194,14 +215,27 @@ pub fn publish(
     let from_document: Vec<PathBuf> = [TYPES, SCHEMAS, CLIENT, RESPONSES, MOCK]
         .map(PathBuf::from)
         .to_vec();
+    let features = std::mem::take(&mut plan.features);
     let mut add = |path: &str, contents: String| {
         plan.outputs.push(Output {
             path: path.into(),
             contents,
         })
     };
-    add("README.md", facade.readme());
-    add("src/lib.rs", format!("{SOURCE_MARK}{}", facade::LIB));
+    add("README.md", facade.readme(&features));
+    let mut manifest: DocumentMut = (facade::MANIFEST.parse())
+        .map_err(|error| problem("crates/codegen/src/facade/manifest.toml", error))?;
+    add_features(&mut manifest, &features, Some(layout::package("client")));
+    let manifest = manifest.to_string();
+    // A page of the reference for each operation.
+    let lib = match features.as_slice() {
+        [] => facade::LIB.to_owned(),
+        _ => {
+            let all = format!("#[cfg(all(doctest, feature = \"{}\"))]", features::ALL);
+            facade::LIB.replace("#[cfg(doctest)]", &all)
+        }
+    };
+    add("src/lib.rs", format!("{SOURCE_MARK}{lib}"));
     for license in ["LICENSE-APACHE", "LICENSE-MIT"] {
         add(license, read(root, license)?);
     }
@@ -211,12 +245,12 @@ pub fn publish(
         .iter()
         .filter(|output| output.path.starts_with("crates") && output.path.ends_with("Cargo.toml"))
         .map(|output| output.contents.as_str())
-        .chain([facade::MANIFEST])
+        .chain([manifest.as_str()])
         .collect();
     for output in &mut plan.outputs {
         if output.path == Path::new("Cargo.toml") {
             let workspace = without_unused(&output.contents, &manifests)?;
-            output.contents = format!("{MANIFEST_MARK}{}{workspace}", facade::MANIFEST);
+            output.contents = format!("{MANIFEST_MARK}{manifest}{workspace}");
         }
         let is_report = output.path.extension().is_some_and(|ending| ending == "md")
             && output.path != Path::new("README.md");
@@ -224,7 +258,7 @@ pub fn publish(
             output.contents = renamed(&output.contents, name);
         }
         if output.path == Path::new("README.md") {
-            output.contents = facade.fill(&output.contents);
+            output.contents = facade.fill(&output.contents, &features);
         }
         output.path = renamed(&output.path.to_string_lossy(), name).into();
     }
@@ -232,6 +266,40 @@ pub fn publish(
         *owned = renamed(&owned.to_string_lossy(), name).into();
     }
     Ok(())
+}
+
+/// Adds the features of groups of operations to a manifest. Each is also one of the crate `needs`.
+fn add_features(manifest: &mut DocumentMut, features: &[String], needs: Option<String>) {
+    if features.is_empty() {
+        return;
+    }
+    let of_needed = |name: &str| {
+        let needed = needs.as_ref().map(|package| format!("{package}/{name}"));
+        Array::from_iter(needed)
+    };
+    let table = manifest
+        .entry("features")
+        .or_insert_with(|| Item::Table(Table::new()));
+    let Some(table) = table.as_table_like_mut() else {
+        return;
+    };
+    let default = table
+        .entry("default")
+        .or_insert_with(|| value(Array::new()));
+    if let Some(default) = default.as_array_mut() {
+        default.push(features::ALL);
+    }
+    let mut all = of_needed(features::ALL);
+    all.extend(features);
+    for feature in all.iter_mut() {
+        feature.decor_mut().set_prefix("\n    ");
+    }
+    all.set_trailing_comma(true);
+    all.set_trailing("\n");
+    table.insert(features::ALL, value(all));
+    for name in features {
+        table.insert(name, value(of_needed(name)));
+    }
 }
 
 /// Replaces this project's name in every spelling.
@@ -309,7 +377,9 @@ fn parse(root: &Path, path: &str) -> Result<DocumentMut, Problem> {
 }
 
 /// This project's workspace without its root package and without the crates that stay here.
-fn workspace(root: &Path) -> Result<String, Problem> {
+///
+/// With features, the crates of the SDK name those that they need of each other.
+fn workspace(root: &Path, has_features: bool) -> Result<String, Problem> {
     let mut document = parse(root, "Cargo.toml")?;
     document.retain(|key, _| key == "workspace");
     if let Some(workspace) = document.get_mut("workspace").and_then(Item::as_table_mut) {
@@ -336,6 +406,14 @@ fn workspace(root: &Path) -> Result<String, Problem> {
             for name in others {
                 dependencies.remove(&name);
             }
+            for part in ["types", "client"] {
+                let dependency = dependencies.get_mut(&layout::package(part));
+                if let Some(dependency) = dependency.and_then(Item::as_table_like_mut)
+                    && has_features
+                {
+                    dependency.insert("default-features", value(false));
+                }
+            }
         }
     }
     // The comments are about this project.
@@ -346,7 +424,7 @@ fn workspace(root: &Path) -> Result<String, Problem> {
 }
 
 /// A crate's manifest without what only this project has use for, and with what its generated code uses.
-fn manifest(root: &Path, part: &str, generated: &str) -> Result<String, Problem> {
+fn manifest(root: &Path, part: &str, generated: &str) -> Result<DocumentMut, Problem> {
     let path = format!("{}/Cargo.toml", layout::folder(part));
     let mut document = parse(root, &path)?;
     document.retain(|key, _| !["test", "bench", "example", "dev-dependencies"].contains(&key));
@@ -384,13 +462,12 @@ fn manifest(root: &Path, part: &str, generated: &str) -> Result<String, Problem>
         }
     }
     // What the examples in its documentation need.
-    let examples = match part {
-        "transport" => {
-            "\n[dev-dependencies]\ntokio = { workspace = true, features = [\"macros\", \"rt-multi-thread\"] }\n"
-        }
-        _ => "",
-    };
-    Ok(format!("{MANIFEST_MARK}{document}{examples}"))
+    if part == "transport" {
+        let mut tokio = Table::new();
+        tokio.insert("tokio", inherited(&["macros", "rt-multi-thread"]));
+        document.insert("dev-dependencies", Item::Table(tokio));
+    }
+    Ok(document)
 }
 
 /// A dependency as the workspace has it, with these features added.
@@ -442,7 +519,7 @@ mod tests {
     fn manifest_asks_for_the_derive_if_one_remains() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let serde = |generated: &str| {
-            let manifest = manifest(&root, "types", generated).unwrap();
+            let manifest = manifest(&root, "types", generated).unwrap().to_string();
             let mut lines = manifest
                 .lines()
                 .filter(|line| line.starts_with("serde.") || line.starts_with("serde ="));

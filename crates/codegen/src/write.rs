@@ -201,6 +201,7 @@ mod tests {
         Plan {
             outputs: vec![output("a/src/generated.rs"), output("b/src/generated.rs")],
             owned: vec!["a".into(), "b".into()],
+            ..Plan::default()
         }
     }
 

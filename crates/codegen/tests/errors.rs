@@ -29,7 +29,10 @@ fn failure_report_of(name: &str, text: &str, strict: bool) -> String {
     let out = folder.path().join("out");
     let (outcome, report) = run(&Options {
         spec: Some(spec),
-        choices: call_api_codegen::Choices { strict },
+        choices: call_api_codegen::Choices {
+            strict,
+            ..call_api_codegen::Choices::default()
+        },
         out: Some(out.clone()),
         ..Options::new(common::root())
     });

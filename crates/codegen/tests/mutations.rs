@@ -36,7 +36,7 @@ fn almost_valid_document_is_generated_or_rejected() {
                 random.usize(..below)
             });
             let document = source.document.to_string();
-            let choices = Choices { strict: false };
+            let choices = Choices::default();
             match generate_document(source, choices) {
                 Ok(_) => generated += 1,
                 Err(problems) => {

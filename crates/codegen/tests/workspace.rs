@@ -133,6 +133,102 @@ fn workspace_is_named_by_its_title_and_passes_its_tests() {
     assert_eq!(outcome, Outcome::Fresh, "{report}");
 }
 
+/// A document with many operations: of the tags `Calls` and `Agents`, and below `/v1/health`, without a tag.
+fn many_operations() -> serde_json::Value {
+    let response = |name: &str| {
+        let schema = serde_json::json!({"$ref": format!("#/components/schemas/{name}")});
+        serde_json::json!({"200": {"description": "OK", "content": {"application/json": {"schema": schema}}}})
+    };
+    let mut paths = serde_json::Map::new();
+    for index in 0..50 {
+        for (tag, schema) in [("Calls", "Call"), ("Agents", "Agent")] {
+            let get = serde_json::json!({
+                "operationId": format!("get{schema}{index}"),
+                "tags": [tag],
+                "responses": response(schema),
+            });
+            paths.insert(format!("/{tag}/{index}"), serde_json::json!({"get": get}));
+        }
+    }
+    paths.insert(
+        "/v1/health".to_owned(),
+        serde_json::json!({"get": {"operationId": "health", "responses": response("Health")}}),
+    );
+    let schema = |properties: serde_json::Value| serde_json::json!({"type": "object", "properties": properties});
+    let number = || serde_json::json!({"$ref": "#/components/schemas/Number"});
+    serde_json::json!({
+        "openapi": "3.1.0",
+        "info": {"title": "Many", "version": "1"},
+        "paths": paths,
+        "components": {"schemas": {
+            "Call": schema(serde_json::json!({"from": number(), "kind": {"enum": ["in", "out"]}})),
+            "Agent": schema(serde_json::json!({"number": number()})),
+            "Number": schema(serde_json::json!({"digits": {"type": "string"}})),
+            "Health": schema(serde_json::json!({"ok": {"type": "boolean"}})),
+            "Unused": schema(serde_json::json!({"a": {"type": "string"}})),
+        }},
+    })
+}
+
+#[test]
+fn program_compiles_the_operations_of_its_features() {
+    let folder = support::empty_folder("standalone-features");
+    let spec = folder.join("many.json");
+    fs::write(&spec, many_operations().to_string()).unwrap();
+    let out = folder.join("sdk");
+    let (outcome, report) = common::run(&Options {
+        spec: Some(spec),
+        out: Some(out.clone()),
+        ..Options::new(common::root())
+    });
+    assert_eq!(outcome, Outcome::Fresh, "{report}");
+
+    let user = out.join("crates/user");
+    fs::create_dir_all(user.join("src")).unwrap();
+    let main = |uses: &str| {
+        fs::write(
+            user.join("src/main.rs"),
+            format!("use many::{{Client, types}};\n{uses}\nfn main() {{}}\n"),
+        )
+        .unwrap();
+    };
+    let check = |features: &str| {
+        let manifest = format!(
+            "[package]\nname = \"user\"\nedition = \"2024\"\n\n[dependencies]\n\
+             many = {{ path = \"../..\", default-features = false, features = [{features}] }}\n"
+        );
+        fs::write(user.join("Cargo.toml"), manifest).unwrap();
+        fs::copy(common::root().join("Cargo.lock"), out.join("Cargo.lock")).unwrap();
+        let output = support::cargo(&out)
+            .args(["check", "--package", "user"])
+            .env_remove("CARGO_ENCODED_RUSTFLAGS")
+            .env("RUSTFLAGS", "-D warnings -A dead-code")
+            .env(
+                "CARGO_TARGET_DIR",
+                support::target_dir().join("tmp/standalone-target"),
+            )
+            .output()
+            .unwrap();
+        let printed = String::from_utf8(output.stderr).unwrap();
+        (output.status.success(), printed)
+    };
+    let calls = "fn call(client: &Client) -> impl Future<Output = Result<types::Call, many::Error>> { client.get_call7().into_future() }\n\
+                 const UNUSED: Option<types::Unused> = None;";
+    main(calls);
+    for features in ["\"calls\"", "\"all-operations\""] {
+        let (compiles, printed) = check(features);
+        assert!(compiles, "{printed}");
+    }
+    let (compiles, printed) = check("\"agents\", \"health\"");
+    assert!(!compiles);
+    for missing in ["get_call7", "`Call`"] {
+        assert!(printed.contains(missing), "{printed}");
+    }
+    main("const UNUSED: Option<types::Unused> = None;\nfn client(_: Client) {}");
+    let (compiles, printed) = check("");
+    assert!(compiles, "{printed}");
+}
+
 #[test]
 fn name_of_the_title_is_a_valid_crate_name() {
     let table = [

@@ -18,6 +18,7 @@ use super::client::operation_id;
 use super::docs;
 use super::request_spec::RequestSpec;
 use super::syntax::arguments;
+use crate::features::Features;
 use crate::model::{Model, Stream};
 use crate::names;
 use crate::normalize::is_string_enum;
@@ -40,6 +41,7 @@ pub(super) fn write(
     results: &Results,
     document: &Value,
     model: &Model,
+    features: &Features,
 ) -> String {
     let mut by_status = then::by_status(document, model);
     let enums = enums(document);
@@ -68,20 +70,23 @@ pub(super) fn write(
             method: verb, path, ..
         } = &mock.operation;
         let heading = line(&format!("`{} {path}`", verb.to_uppercase()));
+        let attribute = features.attribute(&features.condition(&method));
+        let attribute =
+            attribute.map_or_else(String::new, |attribute| format!("    {attribute}\n"));
         operations.push_str(&format!(
-            "    /// An expected request to {heading}.\n    pub struct {when}(::httpmock::When);\n    impl {when} {{\n{}    }}\n",
+            "{attribute}    /// An expected request to {heading}.\n    pub struct {when}(::httpmock::When);\n{attribute}    impl {when} {{\n{}    }}\n",
             when::methods(&mock, parameters, &enums, document),
         ));
         operations.push_str(&format!(
-            "    /// The response to a request to {heading}.\n    pub struct {then}(::httpmock::Then);\n    impl {then} {{\n{}    }}\n",
+            "{attribute}    /// The response to a request to {heading}.\n    pub struct {then}(::httpmock::Then);\n{attribute}    impl {then} {{\n{}    }}\n",
             then::methods(&mock),
         ));
         let head = format!(
             "    fn {method}<F>(&self, config_fn: F) -> ::httpmock::Mock<'_>\n    where\n        F: FnOnce(operations::{when}, operations::{then})"
         );
-        methods.push_str(&format!("    /// Mocks {heading}.\n{head};\n"));
+        methods.push_str(&format!("{attribute}    /// Mocks {heading}.\n{head};\n"));
         implementations.push_str(&format!(
-            "{head},\n    {{\n        self.mock(|when, then| config_fn(operations::{when}::new(when), operations::{then}::new(then)))\n    }}\n"
+            "{attribute}{head},\n    {{\n        self.mock(|when, then| config_fn(operations::{when}::new(when), operations::{then}::new(then)))\n    }}\n"
         ));
     }
     format!(

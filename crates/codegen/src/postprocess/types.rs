@@ -14,6 +14,7 @@ use syn::{Fields, Ident, Item, parse_quote};
 use super::constants;
 use super::deprecated::Deprecated;
 use super::enums;
+use super::features::{self, PrintedType, Uses};
 use super::inline;
 use super::mask::{Sensitive, Unmatched};
 use super::multipart;
@@ -26,6 +27,7 @@ use super::unions::{self, Unions};
 use super::{docs, embed};
 use crate::declaration::{Declaration, Values};
 use crate::description::sentences::Facts;
+use crate::features::{Condition, Features};
 use crate::generate::{Tokens, items, parse_item};
 use crate::model::Model;
 use crate::openapi::Schema as _;
@@ -33,10 +35,10 @@ use crate::settings::Settings;
 use crate::unsupported::Unsupported;
 use crate::{names, walk};
 
-/// The generated source of the types crate.
+/// The generated types crate.
 pub(super) struct Types {
     /// The source.
-    pub(super) text: String,
+    pub(super) sources: Sources,
     /// The builders that the source declares.
     pub(super) builders: Vec<Declaration>,
     /// The names of all types.
@@ -47,6 +49,52 @@ pub(super) struct Types {
     pub(super) unmatched: Vec<Unmatched>,
     /// The features that are not supported.
     pub(super) unsupported: Vec<Unsupported>,
+}
+
+/// The source of the types crate, in parts.
+pub(super) struct Sources {
+    exports: String,
+    types: Vec<PrintedType>,
+    rest: String,
+}
+
+impl Sources {
+    /// Returns the source, in which each type needs the features of what uses it.
+    pub(super) fn text(self, features: &Features, uses: &Uses) -> String {
+        let Self {
+            exports,
+            types,
+            rest,
+        } = self;
+        let conditions = if features.is_empty() {
+            vec![Condition::Always; types.len()]
+        } else {
+            features::conditions(&types, uses, &rest)
+        };
+        let (mut text, mut builders) = (exports, String::new());
+        for (printed, condition) in types.iter().zip(&conditions) {
+            let attribute = features.attribute(condition);
+            let push = |text: &mut String, indent: &str, items: &[String]| {
+                for item in items {
+                    if let Some(attribute) = &attribute {
+                        text.push_str(indent);
+                        text.push_str(attribute);
+                        text.push('\n');
+                    }
+                    text.push_str(item);
+                }
+            };
+            push(&mut text, "", &printed.items);
+            push(&mut builders, "    ", &printed.builders);
+        }
+        if !builders.is_empty() {
+            text.push_str("/// Builders of the structs.\npub mod builder {\n");
+            text.push_str(&builders);
+            text.push_str("}\n");
+        }
+        text.push_str(&rest);
+        text
+    }
 }
 
 /// The passes, with what each reads from the document.
@@ -162,21 +210,20 @@ pub(super) fn write(
     let parts = Parts::of(tokens)?;
     let mut passes = Passes::of(normalized, original, model, settings, facts, &parts);
     let Parts { types, others } = parts;
-    let (mut text, mut builders) = (String::new(), Vec::new());
+    let (mut printed, mut builders) = (Vec::new(), Vec::new());
     for (mut file, items) in types {
         file.items.extend(parse(items)?.items);
         let declared = passes.run(&mut file);
-        names.extend(file.items.iter().filter_map(name));
-        text.push_str(&print(file.items));
-        for values in declared.values {
-            text.push_str(&values.to_string());
-        }
+        let own: Vec<String> = file.items.iter().filter_map(name).collect();
+        names.extend(own.iter().cloned());
+        let values = declared.values.iter().map(ToString::to_string);
+        let items = file.items.into_iter().map(|item| print(vec![item]));
+        printed.push(PrintedType {
+            names: own,
+            items: items.chain(values).collect(),
+            builders: declared.builders.iter().map(ToString::to_string).collect(),
+        });
         builders.extend(declared.builders);
-    }
-    if !builders.is_empty() {
-        text.push_str("/// Builders of the structs.\npub mod builder {\n");
-        text.extend(builders.iter().map(Declaration::to_string));
-        text.push_str("}\n");
     }
     let mut rest = parse(others)?;
     rest.items.extend(aliases(&names, normalized));
@@ -184,10 +231,8 @@ pub(super) fn write(
     rest.items.extend(passes.unions.shapes());
     let declared = passes.run(&mut rest);
     names.extend(rest.items.iter().filter_map(name));
-    text.push_str(&print(rest.items));
-    for values in declared.values {
-        text.push_str(&values.to_string());
-    }
+    let mut rest = print(rest.items);
+    rest.extend(declared.values.iter().map(ToString::to_string));
 
     let mut unsupported = Vec::new();
     let exports = [
@@ -196,7 +241,11 @@ pub(super) fn write(
     ];
     let exports = print(exports.into_iter().flatten().collect());
     Ok(Types {
-        text: exports + &text,
+        sources: Sources {
+            exports,
+            types: printed,
+            rest,
+        },
         builders,
         names,
         bodies: passes.bodies,
@@ -350,6 +399,10 @@ mod tests {
         .unwrap()
     }
 
+    fn text(sources: Sources) -> String {
+        sources.text(&Features::default(), &Uses::default())
+    }
+
     #[test]
     fn types_are_postprocessed_with_implementations_and_builders() {
         let document = json!({"components": {"schemas": {
@@ -372,7 +425,7 @@ mod tests {
             },
             &document,
         );
-        insta::assert_snapshot!(types.text);
+        insta::assert_snapshot!(text(types.sources));
         assert_eq!(
             types.names,
             ["Call", "Name", "Status"].map(str::to_owned).into()
@@ -388,7 +441,7 @@ mod tests {
             mod other { struct C; }
             const D: u8 = 1;
         };
-        let text = written(tokens, &json!({})).text;
+        let text = text(written(tokens, &json!({})).sources);
         for part in [
             "use std::fmt",
             "struct A;",
