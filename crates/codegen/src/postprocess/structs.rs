@@ -10,7 +10,7 @@ use syn::{Attribute, Fields, Ident, Item, ItemStruct, Path, Type, TypePath, pars
 use super::constants::Constants;
 use super::record::is_map;
 use super::size::{self, Boxed};
-use super::syntax::{named_function, serde_words, wire_name};
+use super::syntax::{first_argument, named_function, option, serde_words, wire_name};
 use crate::declaration::{Declaration, Property, State};
 use crate::model::Model;
 use crate::names;
@@ -44,6 +44,43 @@ pub(super) fn restore_names(file: &mut syn::File, wire_names: &WireNames<'_>) {
             }
             field.attrs.push(parse_quote!(#[serde(rename = #name)]));
         }
+    }
+}
+
+/// Puts the option of a field outside of its box. typify boxes the option of a type that contains itself, so that it would not
+/// be one for the other passes, and an absent property would be sent as null.
+pub(super) fn unbox_options(file: &mut syn::File) {
+    for item in &mut file.items {
+        let Item::Struct(item) = item else { continue };
+        for field in &mut item.fields {
+            let Some(value) = boxed_option(&field.ty) else {
+                continue;
+            };
+            field.ty = parse_quote!(::std::option::Option<::std::boxed::Box<#value>>);
+            for attribute in &mut field.attrs {
+                let words = serde_words(attribute);
+                let has = |name: &str| {
+                    let mut words = words.iter().flatten();
+                    words.any(|word| word.path().is_ident(name))
+                };
+                if has("default") && !has("skip_serializing_if") {
+                    let words = words.iter().flatten();
+                    *attribute = parse_quote! {
+                        #[serde(#(#words,)* skip_serializing_if = "::std::option::Option::is_none")]
+                    };
+                }
+            }
+        }
+    }
+}
+
+/// Returns the `T` of `Box<Option<T>>`.
+fn boxed_option(ty: &Type) -> Option<Type> {
+    match ty {
+        Type::Path(path) if path.path.segments.last()?.ident == "Box" => {
+            option(first_argument(ty)?).cloned()
+        }
+        _ => None,
     }
 }
 
@@ -192,6 +229,21 @@ mod tests {
             }
         };
         restore_names(&mut file, &wire_names(&document, &model));
+        insta::assert_snapshot!(prettyplease::unparse(&file));
+    }
+
+    #[test]
+    fn option_is_outside_of_its_box() {
+        let mut file: syn::File = parse_quote! {
+            pub struct Step {
+                #[serde(rename = "else", default)]
+                pub else_: ::std::boxed::Box<::std::option::Option<Step>>,
+                pub required: ::std::boxed::Box<::std::option::Option<Step>>,
+                #[serde(default)]
+                pub list: ::std::boxed::Box<Step>,
+            }
+        };
+        unbox_options(&mut file);
         insta::assert_snapshot!(prettyplease::unparse(&file));
     }
 

@@ -273,7 +273,8 @@ impl Parts {
             match keyword(&item) {
                 Some("mod") => parts.others.push(item),
                 Some("struct" | "enum") => {
-                    let declaration = parse(vec![item])?;
+                    let mut declaration = parse(vec![item])?;
+                    structs::unbox_options(&mut declaration);
                     opens = declaration.items.iter().any(enums::opens);
                     parts.types.push((declaration, Vec::new()));
                 }
