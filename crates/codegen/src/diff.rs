@@ -159,7 +159,8 @@ pub(crate) fn correct(
 /// Errors with all problems of the document.
 pub fn validated(location: &str, fetch: &Fetch<'_>) -> Result<Input, Problems> {
     let input = source::read(location, fetch)?;
-    let source = bundle::bundle(input.source, &mut Vec::new())?;
+    let mut source = bundle::bundle(input.source, &mut Vec::new())?;
+    validate::accept_missing_schemas(&mut source.document, &mut Vec::new());
     match validate::validate(&source.document) {
         Ok(_) => Ok(Input { source, ..input }),
         Err(findings) => Err(source.problems(&source.origins, findings)),

@@ -8,6 +8,7 @@ use crate::diff::change::{Direction, Impact};
 use crate::diff::pair::{Pair, entries};
 use crate::media_type::{MediaTypeKind, essence, is_json, request_rank, response_rank};
 use crate::openapi::Schema as _;
+use crate::pointer::Lookup as _;
 use crate::walk;
 
 impl<'a> DocumentComparer<'_, 'a> {
@@ -191,6 +192,22 @@ impl<'a> DocumentComparer<'_, 'a> {
             );
         }
         self.schema_of(pair, label, index, direction);
+        self.items(pair, index, direction);
+    }
+
+    /// Compares the items of a stream of OpenAPI 3.2, and the JSON that is the data of its events.
+    fn items(&mut self, pair: &Pair<'a>, index: usize, direction: Direction) {
+        let (Some(before), Some(after)) = pair.get("itemSchema") else {
+            return;
+        };
+        let (old, new) = pair.join("itemSchema");
+        let content = |item: &Value| item.at("/properties/data/contentSchema").is_some();
+        let is_event = content(before) && content(after);
+        let [old, new] = [old, new].map(|item| match is_event {
+            true => item.join("properties").join("data").join("contentSchema"),
+            false => item,
+        });
+        self.graph.compare(old, new, Some((index, direction)));
     }
 
     /// Compares the member `schema`.

@@ -248,8 +248,18 @@ impl<'a> DocumentComparer<'_, 'a> {
                 Impact::breaking(WIRE),
             );
         }
-        if old.object.text("operationId") != new.object.text("operationId") {
-            let (what, impact) = if old_name == new_name {
+        let [old_id, new_id] = [old, new].map(|operation| operation.object.text("operationId"));
+        let has_same_id = old_id == new_id;
+        if !has_same_id || old_id.is_some() && old_name != new_name {
+            let (what, impact) = if has_same_id {
+                (
+                    format!(
+                        "the method `{old_name}` was renamed to `{new_name}`: the short form of an operationId is its name while \
+                         it is unique"
+                    ),
+                    Impact::breaking("the name of its method changes"),
+                )
+            } else if old_name == new_name {
                 (
                     format!("the operationId of `{new_name}` changed"),
                     Impact::documentation("its method keeps its name"),
