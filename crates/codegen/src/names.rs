@@ -140,6 +140,17 @@ pub fn for_place(document: &Value, place: &Pointer) -> String {
     while let [step, tail @ ..] = rest {
         // The keys of a map are names, even those that look like keywords, which are skipped below.
         let taken = match (step.as_str(), tail) {
+            // Parameters of all operations of a path have the name of the first.
+            ("paths", [path, shared, ..]) if shared == "parameters" => {
+                let place = at.join(step).join(path);
+                let mut operations = walk::operations(document).into_iter();
+                let first = operations.find(|operation| operation.path_item() == place);
+                match first.as_ref().and_then(walk::Operation::id) {
+                    Some(id) => words.push(type_name(id)),
+                    None => words.push(upper_camel(path)),
+                }
+                2
+            }
             ("paths", [path, method, ..]) => {
                 let operation = at.join(step).join(path).join(method);
                 match text_at(document, &operation.join("operationId")) {

@@ -149,6 +149,11 @@ pub const RULES: &[Rule] = &[
         apply: schemas::open_objects,
     },
     Rule {
+        name: "union-bases",
+        reason: "a member that is composed of its union would contain itself",
+        apply: unions::union_bases,
+    },
+    Rule {
         name: "plain-unions",
         reason: "a union with null, with itself, or of one member is not a union",
         apply: unions::plain_unions,

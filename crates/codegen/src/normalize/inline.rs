@@ -24,7 +24,10 @@ const OF_THE_PLACE: [&str; 5] = [
 pub(super) fn named_schemas(document: &mut Value, changes: &mut Changes) {
     let mut inline = Vec::new();
     walk::walk(document, &mut |kind, pointer, value| {
-        if kind == Kind::Schema && !pointer.is_schema() && !is_part(pointer) && becomes_type(value)
+        if kind == Kind::Schema
+            && !pointer.is_schema()
+            && !is_part(document, pointer)
+            && becomes_type(value)
         {
             inline.push(pointer.clone());
         }
@@ -107,10 +110,19 @@ pub(super) fn no_titles(document: &mut Value, _: &mut Changes) {
     });
 }
 
-/// Returns true for a member of `allOf`, which is part of another type.
-fn is_part(pointer: &Pointer) -> bool {
+/// Returns true for a member of `allOf`, which is part of another type. The only one of a schema that says nothing else is
+/// that type.
+fn is_part(document: &Value, pointer: &Pointer) -> bool {
     let tokens: Vec<_> = pointer.tokens().collect();
-    tokens.len() > 1 && tokens[tokens.len() - 2] == "allOf"
+    let [outer @ .., keyword, _] = tokens.as_slice() else {
+        return false;
+    };
+    let whole = outer.iter().fold(Pointer::root(), |at, step| at.join(step));
+    let is_only = || {
+        let schema = document.at(whole.as_str());
+        schema.is_some_and(|schema| schema.only_part().is_some())
+    };
+    keyword == "allOf" && (whole.is_schema() || !is_only() || is_part(document, &whole))
 }
 
 fn becomes_type(schema: &Value) -> bool {

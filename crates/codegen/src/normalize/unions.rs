@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::types::component;
 use super::{Changes, schemas};
 use crate::names;
-use crate::openapi::{COMBINATORS, Schema as _, is_annotation};
+use crate::openapi::{self, COMBINATORS, Schema as _, is_annotation};
 use crate::pointer::{Lookup as _, Pointer};
 use crate::walk::{self, Kind};
 
@@ -54,9 +54,10 @@ fn is_null(schema: &Value) -> bool {
     schema.is_only_null() || says_nothing
 }
 
-/// Simplifies unions: with null, a union becomes nullable; members that are the union itself are removed; a union of
+/// Simplifies unions: several members that list strings become one; with null, a union becomes nullable; members that are the union itself are removed; a union of
 /// one member becomes that member.
 pub(super) fn plain_unions(document: &mut Value, changes: &mut Changes) {
+    one_enum(document, changes);
     for (pointer, combinator) in unions(document, 1) {
         let Some(union) = document.at(pointer.as_str()).cloned() else {
             continue;
@@ -129,6 +130,126 @@ pub(super) fn plain_unions(document: &mut Value, changes: &mut Changes) {
                 at.insert(combinator.to_owned(), Value::Array(kept));
             }
         }
+    }
+}
+
+/// Takes unions out of the members that are composed of them: springdoc lists the subtypes in `oneOf` of the base, which is a
+/// part of each. A member is composed of the keywords beside the union.
+pub(super) fn union_bases(document: &mut Value, changes: &mut Changes) {
+    let bases: Vec<String> = walk::schemas(document)
+        .filter(|(_, schema)| schema.union().is_some())
+        .map(|(name, _)| name.clone())
+        .collect();
+    for base in bases {
+        let place = Pointer::schema(&base);
+        let itself = json!({"$ref": place.to_ref()});
+        let Some(Value::Object(union)) = document.at(place.as_str()).cloned() else {
+            continue;
+        };
+        let mut own = union.clone();
+        own.retain(|key, _| OF_OBJECTS.contains(&key.as_str()));
+        let says_nothing = own.keys().all(|key| key == "type");
+        let tag = union.discriminator().map(|tag| tag.property.to_owned());
+        let mut composed = BTreeSet::new();
+        for name in within(document, &union) {
+            let child = Pointer::schema(&name).join("allOf");
+            let Some(Value::Array(parts)) = document.at_mut(child.as_str()) else {
+                continue;
+            };
+            if !parts.contains(&itself) {
+                continue;
+            }
+            let mut own = own.clone();
+            match &tag {
+                _ if !says_nothing => {}
+                _ if parts.len() > 1 => {
+                    parts.retain(|part| *part != itself);
+                    changes.at(&child);
+                    continue;
+                }
+                Some(tag) => {
+                    own.insert("type".to_owned(), json!("object"));
+                    own.insert("required".to_owned(), json!([tag]));
+                    own.insert("properties".to_owned(), json!({tag: {"type": "string"}}));
+                }
+                // Another name of the union.
+                None => continue,
+            }
+            for part in parts.iter_mut().filter(|part| **part == itself) {
+                *part = Value::Object(own.clone());
+            }
+            changes.at(&child);
+            composed.insert(name);
+        }
+        let members = union.union().map(|(_, members)| members);
+        let mut members = members.into_iter().flatten().map(component);
+        if members.all(|name| name.is_some_and(|name| composed.contains(&name)))
+            && let Some(Value::Object(union)) = document.at_mut(place.as_str())
+        {
+            union.retain(|key, _| !OF_OBJECTS.contains(&key.as_str()));
+        }
+    }
+}
+
+/// Returns the components that a union leads to through members, parts and references.
+fn within(document: &Value, union: &Map<String, Value>) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let members = |schema: &Value| {
+        let members = schema.union().map(|(_, members)| members.to_vec());
+        [members.unwrap_or_default(), schema.parts().to_vec()].concat()
+    };
+    let mut waiting: Vec<Value> = match union.union() {
+        Some((_, members)) => members.to_vec(),
+        None => Vec::new(),
+    };
+    while let Some(member) = waiting.pop() {
+        waiting.extend(members(&member));
+        if let Some(name) = member.reference().as_ref().and_then(openapi::component)
+            && found.insert(name.clone())
+            && let Some(schema) = document.at(Pointer::schema(&name).as_str())
+        {
+            waiting.push(schema.clone());
+        }
+    }
+    found
+}
+
+/// Makes one enum of inline members that list strings, next to members of other kinds. serde's enums are such unions: a string
+/// for each variant without data.
+fn one_enum(document: &mut Value, changes: &mut Changes) {
+    for (pointer, combinator) in unions(document, 3) {
+        let place = pointer.join(combinator);
+        let Some(Value::Array(members)) = document.at_mut(place.as_str()) else {
+            continue;
+        };
+        let is_inline = |member: &Value| {
+            let plain = ["type", "enum", "title", "description"];
+            let mut keywords = member.as_object().into_iter().flat_map(Map::keys);
+            keywords.all(|keyword| plain.contains(&keyword.as_str()))
+                && member.list("enum").iter().all(Value::is_string)
+                && !member.list("enum").is_empty()
+        };
+        let words: Vec<Value> = members
+            .iter()
+            .filter(|member| is_inline(member))
+            .flat_map(|member| member.list("enum").to_vec())
+            .collect();
+        let others = members
+            .iter()
+            .filter(|member| !is_inline(member) && !is_null(member));
+        if members.iter().filter(|member| is_inline(member)).count() < 2 || others.count() == 0 {
+            continue;
+        }
+        let first = members.iter().position(is_inline);
+        let mut index = 0;
+        members.retain(|member| {
+            index += 1;
+            !is_inline(member) || Some(index - 1) == first
+        });
+        if let Some(member) = first.and_then(|first| members.get_mut(first)) {
+            *member = json!({"type": "string", "enum": words});
+        }
+        changes.at(&place);
     }
 }
 
@@ -425,35 +546,21 @@ fn distribute(
     members: Vec<Value>,
     taken: &mut BTreeSet<String>,
 ) -> (Vec<Value>, Vec<(String, String)>) {
-    let itself = json!({"$ref": pointer.to_ref()});
     let enclosing = names::for_place(document, pointer);
     let mut renamed = Vec::new();
     let members = members
         .into_iter()
-        .map(|member| {
-            let name = component(&member);
-            // A member composed of the union refers to the keywords next to the members.
-            let parts = name
-                .as_ref()
-                .and_then(|name| document.at_mut(Pointer::schema(name).join("allOf").as_str()))
-                .and_then(Value::as_array_mut);
-            let base = parts.and_then(|parts| parts.iter_mut().find(|part| **part == itself));
-            match (base, name) {
-                (Some(base), _) => {
-                    *base = Value::Object(own.clone());
-                    member
+        .map(|member| match component(&member) {
+            None => json!({"allOf": [own, member]}),
+            Some(name) => {
+                let words = [enclosing.clone(), names::type_name(&name)];
+                let new = names::unique(&names::join(&words), taken);
+                if let Some(schemas) = walk::schemas_mut(document) {
+                    schemas.insert(new.clone(), json!({"allOf": [own, member]}));
                 }
-                (None, None) => json!({"allOf": [own, member]}),
-                (None, Some(name)) => {
-                    let words = [enclosing.clone(), names::type_name(&name)];
-                    let new = names::unique(&names::join(&words), taken);
-                    if let Some(schemas) = walk::schemas_mut(document) {
-                        schemas.insert(new.clone(), json!({"allOf": [own, member]}));
-                    }
-                    let reference = json!({"$ref": Pointer::schema(&new).to_ref()});
-                    renamed.push((name, new));
-                    reference
-                }
+                let reference = json!({"$ref": Pointer::schema(&new).to_ref()});
+                renamed.push((name, new));
+                reference
             }
         })
         .collect();

@@ -134,8 +134,26 @@ pub(in crate::normalize) fn member_name(document: &Value, member: &Pointer) -> O
         };
         let is_alone = values.iter().filter(|values| values.contains(only)).count() == 1;
         only.as_str().filter(|_| is_alone).map(names::type_name)
+    });
+    // serde writes a variant with data as an object whose only property is the variant.
+    let value = value.or_else(|| {
+        let only = only_property(all.get(index)?)?;
+        let same = all
+            .iter()
+            .filter(|member| only_property(member) == Some(only));
+        (same.count() == 1).then(|| names::type_name(only))
     })?;
     Some(names::join(&[names::for_place(document, &union), value]))
+}
+
+/// Returns the property of an object that requires one property and has no other.
+fn only_property(schema: &Value) -> Option<&str> {
+    let mut properties = schema.properties().map(|(name, _)| name.as_str());
+    let mut required = schema.required();
+    match (properties.next(), properties.next(), required.next()) {
+        (Some(only), None, Some(required)) if only == required => Some(only),
+        _ => None,
+    }
 }
 
 /// Returns the property that distinguishes the members that are objects: the one of the discriminator, or else the
