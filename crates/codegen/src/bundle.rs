@@ -15,6 +15,7 @@
 //!   `schemas`, `paths`, `content` and `credentials`.
 //! - [`Origins`] records where everything was written.
 
+mod absent;
 mod content;
 mod credentials;
 mod definitions;
@@ -59,6 +60,7 @@ const MAX_INLINED: usize = 100_000;
 /// Errors for each reference that cannot be resolved, and for each file that cannot be read.
 pub fn bundle(source: Source, unsupported: &mut Vec<Unsupported>) -> Result<Source, Problems> {
     let mut source = source;
+    absent::correct(&mut source.document);
     let moves = paths::with_slash(&mut source.document);
     moved(&mut source, &moves);
     loop {

@@ -1,7 +1,7 @@
 //! The content of bodies whose media type does not say what is sent.
 //!
 //! - A range such as `*/*`, with a schema of anything but a string, is JSON: springdoc writes it where a controller names no
-//!   type.
+//!   type. Its `StreamingResponseBody` is a stream of bytes, and a list of bytes is binary.
 //! - A body with a file is `multipart/form-data`, not the JSON or the form next to it: drf-spectacular lists all three. FastAPI
 //!   writes a model with a file as a form alone.
 //! - A response that is JSON and a binary string is binary: no JSON value is one. FastAPI and NestJS write it for downloads.
@@ -94,7 +94,10 @@ fn ranges(document: &Value, content: &Map<String, Value>) -> Option<Clear> {
     }
     let is_json_range = |(name, object): (&String, &Value)| {
         let is_range = ["*/*", "application/*", "*"].contains(&essence(name).as_str());
-        is_range && (object.get("schema")).is_some_and(|schema| is_json_only(document, schema))
+        let schema = object.get("schema").filter(|_| is_range);
+        schema.is_some_and(|schema| {
+            is_json_only(document, schema) && !is_stream_of_bytes(document, schema)
+        })
     };
     renamed(content, content.iter().position(is_json_range)?, JSON)
 }
@@ -133,12 +136,15 @@ fn files(document: &Value, place: &Pointer, content: &Map<String, Value>) -> Opt
                 MediaTypeKind::Text | MediaTypeKind::Bytes
             )
             && !streams::is_stream(name)
-            && schema.is_none_or(|schema| says_nothing(schema) || is_string(schema))
+            && schema.is_none_or(|schema| {
+                says_nothing(schema) || is_string(schema) || is_stream_of_bytes(document, schema)
+            })
     };
     let steps: Vec<String> = place.tokens().collect();
     let is_of_success = matches!(steps.as_slice(), [.., status, _] if is_success(status));
-    let says_less =
-        schema.is_none_or(says_nothing) && is_of_success && content.iter().any(is_other);
+    let json_says_nothing =
+        schema.is_none_or(|schema| says_nothing(schema) || is_stream_of_bytes(document, schema));
+    let says_less = json_says_nothing && is_of_success && content.iter().any(is_other);
     let clear = content.keys().cloned().map(Some).enumerate();
     let clear = clear.map(|(other, name)| name.filter(|_| other != index));
     says_less.then(|| clear.collect())
@@ -195,6 +201,19 @@ fn is_file(document: &Value, schema: &Value) -> bool {
     is_binary(schema) || items.is_some_and(is_binary)
 }
 
+/// Returns true for the types of springdoc that are bytes: `StreamingResponseBody`, which has no property, and `byte[]`.
+fn is_stream_of_bytes(document: &Value, schema: &Value) -> bool {
+    let name = schema.text("$ref").unwrap_or_default();
+    let target = walk::follow(document, schema).unwrap_or(schema);
+    let items = target
+        .get("items")
+        .and_then(|items| walk::follow(document, items));
+    let is_byte = |items: &Value| items.text("format") == Some("byte");
+    let is_stream =
+        name.ends_with("/StreamingResponseBody") && target.properties().next().is_none();
+    is_stream || items.is_some_and(is_byte)
+}
+
 /// Returns true for anything but a string, whose text would be JSON and plain text alike, and for a union with that.
 fn is_json_only(document: &Value, schema: &Value) -> bool {
     let all = reached(document, schema, true, |schema| {
@@ -222,6 +241,7 @@ mod tests {
             "paths": {"/a": {"post": operation}},
             "components": {"schemas": {
                 "Page": {"allOf": [{"type": "object"}]},
+                "StreamingResponseBody": {"type": "object"},
                 "File": {"type": "string", "format": "binary"},
                 "U": u,
             }},
@@ -238,6 +258,9 @@ mod tests {
         let of = |name: &str| json!({"schema": {"$ref": format!("#/components/schemas/{name}")}});
         let (page, file, itself) = (of("Page"), of("File"), of("U"));
         let any = json!({"schema": {}});
+        let stream = of("StreamingResponseBody");
+        let bytes =
+            json!({"schema": {"type": "array", "items": {"type": "string", "format": "byte"}}});
         let titled = json!({"schema": {"title": "Response Recording"}});
         let text = json!({"schema": {"type": "string"}});
         let union = json!({"schema": {"oneOf": [text["schema"], page["schema"]]}});
@@ -245,7 +268,7 @@ mod tests {
         let number = json!({"schema": {"type": ["integer", "null"]}});
         let upload = json!({"schema": {"allOf": [{"properties": {"file": {"type": "array", "items": file["schema"]}}}]}});
         let form = "application/x-www-form-urlencoded";
-        let cases: [(Value, &str, &[&str], usize); 25] = [
+        let cases: [(Value, &str, &[&str], usize); 28] = [
             (json!({"*/*": number}), success, &[JSON], 0),
             (
                 json!({JSON: upload, form: upload, FORM_DATA: upload}),
@@ -336,6 +359,14 @@ mod tests {
                 1,
             ),
             (json!({form: upload}), body, &[FORM_DATA], 1),
+            (
+                json!({JSON: stream, "application/pdf": stream}),
+                success,
+                &["application/pdf"],
+                1,
+            ),
+            (json!({"*/*": stream}), success, &["*/*"], 0),
+            (json!({"*/*": bytes}), success, &["*/*"], 0),
         ];
         for (content, owner, names, reports) in cases {
             let names = names.iter().copied().map(str::to_owned).collect();

@@ -35,8 +35,9 @@ const CURSOR_PARAMETERS: [&str; 17] = [
 ];
 
 /// The properties that have the cursor of the next page, whatever the parameter is called.
-const NEXT_CURSORS: [&str; 9] = [
+const NEXT_CURSORS: [&str; 10] = [
     "nextcursor",
+    "nextoffset",
     "nextpagecursor",
     "nextpagetoken",
     "nexttoken",
@@ -275,8 +276,11 @@ fn number(shape: &PageShape, has_more: Option<&Property>) -> Option<NextPage> {
         || has_more.is_some()
         || pages.is_some()
         || integer(&PAGE_NUMBERS).is_some();
+    // The pages of Spring Data begin at 0.
+    let of_spring = integer(&["number"]).is_some() && integer(&["totalelements"]).is_some();
     // A list that is begun at the wrong page loses one.
-    let first = parameter.first.filter(|first| is_list && *first <= 1)?;
+    let first = parameter.first.or_else(|| of_spring.then_some(0));
+    let first = first.filter(|first| is_list && *first <= 1)?;
     Some(NextPage::Number {
         parameter: parameter.name.clone(),
         first,
