@@ -57,7 +57,8 @@ impl Facade {
     ) -> Self {
         let document = &source.document;
         let title = document.at("/info/title").and_then(Value::as_str);
-        let servers = document.get("servers").and_then(Value::as_array);
+        // Its URLs have no variables.
+        let servers = normalized.get("servers").and_then(Value::as_array);
         let server = servers
             .and_then(|servers| servers.first()?.get("url")?.as_str())
             .filter(|url| !matches!(*url, "" | "/") && !url.starts_with("//"));
@@ -95,6 +96,8 @@ impl Facade {
             ("stream", self.stream.is_some()),
             ("verified webhooks", verified == Some(true)),
             ("webhooks", verified == Some(false)),
+            ("token", !self.schemes.is_empty()),
+            ("no token", self.schemes.is_empty()),
             ("schemes", self.schemes.len() > 1),
             ("nullable", self.has_nullable),
             ("files", self.has_files),
@@ -131,7 +134,10 @@ impl Facade {
             Some(_) => {
                 "what the service issued, without `Bearer `; for basic authentication, `user:password`"
             }
-            None => "not needed, since the document has no security scheme that takes one",
+            None => {
+                "not needed, since the document has no security scheme; `Client::builder().header(name, value)` sends a header \
+                 with each request"
+            }
         };
         let words = |example: &'_ Option<Example>| match example {
             Some(example) => (example.method.clone(), example.arguments.clone()),

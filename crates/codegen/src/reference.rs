@@ -8,7 +8,9 @@ use heck::ToShoutySnakeCase as _;
 use serde_json::{Map, Value};
 use syn::Type;
 
-use crate::description::{Auth, Content, Kind, Operation, Parameter, Property, Response, plain};
+use crate::description::{
+    Auth, Body, Content, Kind, Operation, Parameter, Property, Response, ValueType, plain,
+};
 use crate::media_type::MediaTypeKind;
 use crate::model::StreamFormat;
 use crate::names;
@@ -229,7 +231,7 @@ impl Writer<'_> {
                 request.push_str(&format!(".{}({value})", escaped(name)));
             }
         }
-        let body = operation.body.as_ref().filter(|body| body.required);
+        let body = shown_body(operation);
         let mut lines = String::new();
         if let Some((body, (_, ty))) =
             body.and_then(|body| Some((body, setters.iter().find(|(name, _)| name == "body")?)))
@@ -308,10 +310,9 @@ impl Writer<'_> {
             }
         }
         add_credential(&operation.auth, &variable, "TOKEN", &mut query, &mut rest);
-        if let Some(body) = &operation.body
+        if let Some(body) = shown_body(operation)
             && let Some(media_type) = body.media_types.first()
             && let Some(example) = &body.content.example
-            && body.required
         {
             rest.push_str(&match (MediaTypeKind::of(media_type), example) {
                 (MediaTypeKind::Multipart, Value::Object(parts)) => {
@@ -350,16 +351,33 @@ impl Writer<'_> {
     }
 }
 
+/// Returns the body that an example has: one that is required, or has properties. Many documents do not say that a body is
+/// required.
+fn shown_body(operation: &Operation) -> Option<&Body> {
+    let body = operation.body.as_ref();
+    body.filter(|body| body.required || !body.content.properties.is_empty())
+}
+
 /// Returns an option for each field of a form. Files are read from a file of the name of their field.
 fn fields(option: &str, fields: &Map<String, Value>, is_file: impl Fn(&str) -> bool) -> String {
-    let field = |(name, value): (&String, &Value)| {
+    let field = |name: &str, value: &Value| {
         let (option, value) = match is_file(name) {
             true => ("-F", format!("@{name}")),
             false => (option, plain(value)),
         };
         format!(" \\\n    {option} {}", quoted(&format!("{name}={value}")))
     };
-    fields.iter().map(field).collect()
+    let mut options = String::new();
+    for (name, value) in fields {
+        match value {
+            // A list is a field for each item.
+            Value::Array(items) if !is_file(name) => {
+                options.extend(items.iter().map(|item| field(name, item)))
+            }
+            value => options.push_str(&field(name, value)),
+        }
+    }
+    options
 }
 
 /// Adds the options and the query parameters of a credential, which is in the variable of the shell with this prefix and name.
@@ -404,23 +422,33 @@ fn is_authorization(auth: &Auth) -> bool {
     }
 }
 
+/// Returns a value of a parameter, as one in a URL or a header is written. That of a list is one item.
 fn example(parameter: &Parameter) -> String {
-    let listed = parameter.ty.values.first();
-    let value = parameter
-        .example
-        .as_ref()
-        .or(parameter.default.as_ref())
-        .or(listed);
-    match value {
-        Some(Value::String(text)) => text.clone(),
-        Some(value @ (Value::Number(_) | Value::Bool(_))) => value.to_string(),
-        _ => match (parameter.ty.kind, parameter.ty.format.as_deref()) {
-            (Kind::String, Some("uuid")) => "3c90c3cc-0d44-4b50-8888-8dd25736052a".to_owned(),
-            (Kind::String, Some("date-time")) => "2023-11-07T05:31:56Z".to_owned(),
-            (Kind::Integer | Kind::Number, _) => "1".to_owned(),
-            (Kind::Boolean, _) => "true".to_owned(),
-            _ => "text".to_owned(),
-        },
+    let value = parameter.example.as_ref().or(parameter.default.as_ref());
+    text(value).unwrap_or_else(|| example_of(&parameter.ty))
+}
+
+fn example_of(ty: &ValueType) -> String {
+    if let Some(listed) = text(ty.values.first()) {
+        return listed;
+    }
+    match (ty.kind, ty.format.as_deref(), &ty.items) {
+        (Kind::String, Some("uuid"), _) => "3c90c3cc-0d44-4b50-8888-8dd25736052a".to_owned(),
+        (Kind::String, Some("date-time"), _) => "2023-11-07T05:31:56Z".to_owned(),
+        (Kind::String, Some("date"), _) => "2023-11-07".to_owned(),
+        (Kind::Integer | Kind::Number, ..) => "1".to_owned(),
+        (Kind::Boolean, ..) => "true".to_owned(),
+        (_, _, Some(items)) => example_of(items),
+        _ => "text".to_owned(),
+    }
+}
+
+/// Returns a single value as text.
+fn text(value: Option<&Value>) -> Option<String> {
+    match value? {
+        Value::String(text) => Some(text.clone()),
+        value @ (Value::Number(_) | Value::Bool(_)) => Some(value.to_string()),
+        _ => None,
     }
 }
 
@@ -522,6 +550,19 @@ fn code(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn list_in_a_form_is_a_field_for_each_item() {
+        let form = json!({"a": [], "b": ["c", "d"], "files": []});
+        let options = fields("-F", form.as_object().unwrap(), |name| name == "files");
+        assert_eq!(
+            options,
+            [" -F 'b=c'", " -F 'b=d'", " -F 'files=@files'"]
+                .map(|option| option.replacen(' ', " \\\n    ", 1))
+                .concat()
+        );
+    }
 
     #[test]
     fn characters_that_a_shell_expands_in_double_quotes_are_escaped() {
