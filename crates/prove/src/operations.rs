@@ -354,7 +354,7 @@ impl Setter {
     }
 }
 
-/// Returns the `T` of `where V: TryInto<T>`.
+/// Returns the `T` of `where V: TryInto<T>`, and of `where V: IntoOptional<T, By>`.
 fn converted(signature: &syn::Signature) -> Option<syn::Type> {
     let clause = signature.generics.where_clause.as_ref()?;
     let bounds = clause
@@ -372,7 +372,8 @@ fn converted(signature: &syn::Signature) -> Option<syn::Type> {
         let syn::PathArguments::AngleBracketed(arguments) = &last.arguments else {
             return None;
         };
-        let is_conversion = last.ident == "TryInto" || last.ident == "Into";
+        let mut conversions = ["TryInto", "Into", "IntoOptional"].iter();
+        let is_conversion = conversions.any(|conversion| last.ident == conversion);
         match arguments.args.first()? {
             syn::GenericArgument::Type(ty) if is_conversion => Some(ty.clone()),
             _ => None,
