@@ -58,6 +58,7 @@ fn convert() {
         println!("{}", match schema {
             "Hook.builder" => built(t::Hook::builder().build().unwrap()),
             "Shared.builder" => built(t::Shared::builder().build().unwrap()),
+            "PlanStep.builder" => built(t::PlanStep::builder().name("a").build().unwrap()),
             "Mailbox.builder" => built(t::Mailbox::builder().build().unwrap()),
             ARMS
             other => panic!("{other}"),
