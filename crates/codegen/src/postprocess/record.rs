@@ -14,8 +14,8 @@ use syn::{Attribute, Fields, Ident, Item, ItemEnum, ItemStruct, Meta, Path, Type
 use super::size::Boxed;
 use super::structs::WireNames;
 use super::syntax::{
-    arguments, first_argument, is_path, lines, named_function, option, passed, remove_derives,
-    serde_words, wire_name,
+    first_argument, is_map, is_path, lines, map_values, named_function, option, passed,
+    remove_derives, serde_words, wire_name,
 };
 use crate::model::Model;
 use crate::names;
@@ -175,13 +175,6 @@ fn is_known(function: &Path) -> bool {
     FUNCTIONS.iter().any(|known| is_path(function, known))
 }
 
-/// Returns true if the macro can keep additional properties in the type.
-pub(super) fn is_map(ty: &Type) -> bool {
-    const PATHS: [&[&str]; 2] = [&["std", "collections", "BTreeMap"], &["serde_json", "Map"]];
-    let is = |path: &&[&str]| matches!(ty, Type::Path(ty) if is_path(&ty.path, path));
-    PATHS.iter().any(is) && map_values(ty).is_some()
-}
-
 /// Returns the type of the value of a tuple struct with one.
 fn only_value(item: &ItemStruct) -> Option<&Type> {
     let Fields::Unnamed(fields) = &item.fields else {
@@ -279,15 +272,6 @@ pub(super) fn is_lenient(ty: &Type) -> bool {
         "BTreeMap" => map_values(ty).is_some_and(is_lenient),
         name => name == "DateTime",
     }
-}
-
-/// Returns the type of the values of a map whose keys are plain strings.
-fn map_values(ty: &Type) -> Option<&Type> {
-    let mut arguments = arguments(ty);
-    let Type::Path(key) = arguments.next()? else {
-        return None;
-    };
-    is_path(&key.path, &["std", "string", "String"]).then(|| arguments.next())?
 }
 
 /// Returns a call of the macro with one row per line, or `None` for any other item. prettyplease would fill the lines,

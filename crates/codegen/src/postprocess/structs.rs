@@ -8,9 +8,8 @@ use syn::visit_mut::{self, VisitMut};
 use syn::{Attribute, Fields, Ident, Item, ItemStruct, Path, Type, TypePath, parse_quote};
 
 use super::constants::Constants;
-use super::record::is_map;
 use super::size::{self, Boxed};
-use super::syntax::{first_argument, named_function, option, serde_words, wire_name};
+use super::syntax::{first_argument, is_map, named_function, option, serde_words, wire_name};
 use crate::declaration::{Declaration, Property, State};
 use crate::model::Model;
 use crate::names;

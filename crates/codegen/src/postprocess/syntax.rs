@@ -195,6 +195,22 @@ pub(crate) fn first_argument(ty: &Type) -> Option<&Type> {
     arguments(ty).next()
 }
 
+/// Returns true if the macro can keep additional properties in the type.
+pub(super) fn is_map(ty: &Type) -> bool {
+    const PATHS: [&[&str]; 2] = [&["std", "collections", "BTreeMap"], &["serde_json", "Map"]];
+    let is = |path: &&[&str]| matches!(ty, Type::Path(ty) if is_path(&ty.path, path));
+    PATHS.iter().any(is) && map_values(ty).is_some()
+}
+
+/// Returns the type of the values of a map whose keys are plain strings.
+pub(super) fn map_values(ty: &Type) -> Option<&Type> {
+    let mut arguments = arguments(ty);
+    let Type::Path(key) = arguments.next()? else {
+        return None;
+    };
+    is_path(&key.path, &["std", "string", "String"]).then(|| arguments.next())?
+}
+
 /// Returns the `T` of `Option<T>`.
 pub(super) fn option(ty: &Type) -> Option<&Type> {
     match ty {
