@@ -330,6 +330,19 @@ impl Error {
     }
 
     /// Adds what is known of the response that the error is about.
+    /// Adds the content type of a body that could not be decoded, unless it is JSON.
+    pub(crate) fn with_content_type(mut self, headers: &HeaderMap) -> Self {
+        let media_type = headers.get(CONTENT_TYPE).map(HeaderValue::to_str);
+        if self.0.kind == ErrorKind::Decode
+            && let Some(Ok(media_type)) = media_type
+            && !media_type.to_ascii_lowercase().contains("json")
+        {
+            let message = &mut self.0.message;
+            message.push_str(&format!("; its content type is `{media_type}`"));
+        }
+        self
+    }
+
     pub(crate) fn with_response(
         mut self,
         status: u16,
@@ -337,14 +350,6 @@ impl Error {
         attempt_log: AttemptLog,
     ) -> Self {
         self.0.status = Some(status);
-        let media_type = headers.get(CONTENT_TYPE).map(HeaderValue::to_str);
-        if self.0.kind == ErrorKind::Decode
-            && let Some(Ok(media_type)) = media_type
-            && !media_type.contains("json")
-        {
-            let message = &mut self.0.message;
-            message.push_str(&format!("; its content type is `{media_type}`"));
-        }
         self.0.headers = headers;
         self.0.operation = Some(attempt_log.operation());
         self.0.attempt_log = Some(attempt_log);

@@ -274,6 +274,7 @@ fn decode_response<T>(
         ErrorKind::UnexpectedStatus => end.reject("unexpected_status"),
         _ => end.accept(),
     };
+    let error = error.with_content_type(&headers);
     Err(error.with_response(status, headers, attempt_log))
 }
 

@@ -71,7 +71,9 @@ pub fn bundle(source: Source, unsupported: &mut Vec<Unsupported>) -> Result<Sour
         moved(&mut source, &moves);
     }
     let mut source = if refers_elsewhere(&source.document) {
-        bundle_files(source, unsupported)?
+        let mut source = bundle_files(source, unsupported)?;
+        absent::correct(&mut source.document);
+        source
     } else {
         source
     };

@@ -40,7 +40,7 @@ pub(crate) struct Property {
 
 /// The values that a setter takes.
 pub(crate) enum Form<'a> {
-    /// What converts into the type.
+    /// Anything that converts into the type.
     Plain,
     /// An `Option` of this type, or what converts into it.
     Optional(&'a Type),

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use heck::ToKebabCase;
 use serde_json::Value;
 
+use crate::layout::PROJECT;
 use crate::names;
 use crate::walk::{self, Operation};
 
@@ -15,6 +16,9 @@ pub(crate) const ALL: &str = "all-operations";
 
 /// An SDK with fewer operations compiles quickly enough as a whole.
 const LEAST_OPERATIONS: usize = 100;
+
+/// The maximum number of features that an item needs one of. What more groups use is always compiled.
+const MOST_OF_ITEM: usize = 8;
 
 /// The maximum number of features: crates.io accepts 300 in a crate.
 const MOST: usize = 280;
@@ -135,7 +139,11 @@ impl Condition {
             (Self::Any(features), Self::Any(others)) => {
                 let before = features.len();
                 features.extend(others);
-                features.len() != before
+                let after = features.len();
+                if after > MOST_OF_ITEM {
+                    *self = Self::Always;
+                }
+                after != before
             }
         }
     }
@@ -154,7 +162,9 @@ fn group(operation: &Operation<'_>) -> String {
         .chars()
         .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
         .collect();
-    let group = group.trim_matches('-');
+    // The manifests are renamed as text: see `workspace::publish`.
+    let group = group.trim_matches('-').replace(PROJECT, "api");
+    let group = group.as_str();
     if group.is_empty() {
         "other".to_owned()
     } else if TAKEN.contains(&group) || group.starts_with(|first: char| first.is_ascii_digit()) {
@@ -200,11 +210,13 @@ mod tests {
             ("trace", "/trace", json!(["Tracing"])),
             ("fax", "/fax", json!(["2Fax 📠"])),
             ("fails", "/fails", json!(["📠"])),
+            ("project", "/project", json!(["Call API"])),
         ]));
         assert_eq!(
             features.names(),
             [
                 "agents",
+                "api",
                 "operations-2fax",
                 "operations-tracing",
                 "other",

@@ -143,9 +143,9 @@ pub fn for_place(document: &Value, place: &Pointer) -> String {
             // Parameters of all operations of a path have the name of the first.
             ("paths", [path, shared, ..]) if shared == "parameters" => {
                 let place = at.join(step).join(path);
-                let mut operations = walk::operations(document).into_iter();
-                let first = operations.find(|operation| operation.path_item() == place);
-                match first.as_ref().and_then(walk::Operation::id) {
+                let mut methods = walk::METHODS.into_iter();
+                let id = |method| text_at(document, &place.join(method).join("operationId"));
+                match methods.find_map(id) {
                     Some(id) => words.push(type_name(id)),
                     None => words.push(upper_camel(path)),
                 }

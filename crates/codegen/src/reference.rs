@@ -425,7 +425,8 @@ fn is_authorization(auth: &Auth) -> bool {
 /// Returns a value of a parameter, as one in a URL or a header is written. That of a list is one item.
 fn example(parameter: &Parameter) -> String {
     let value = parameter.example.as_ref().or(parameter.default.as_ref());
-    text(value).unwrap_or_else(|| example_of(&parameter.ty))
+    let item = value.and_then(|value| value.get(0));
+    text(item.or(value)).unwrap_or_else(|| example_of(&parameter.ty))
 }
 
 fn example_of(ty: &ValueType) -> String {

@@ -4,10 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::walk::{self, Chain, Kind};
-use crate::openapi::Schema as _;
+use crate::openapi::{Schema as _, is_annotation};
 use crate::pointer::{Lookup as _, Pointer};
 use crate::problem::Finding;
 use crate::unsupported::Unsupported;
@@ -210,9 +210,14 @@ fn references(document: &Value, findings: &mut Vec<Finding>) {
     });
 }
 
+/// The maximum number of missing schemas for which a similar one is looked up.
+const MOST_SUGGESTIONS: usize = 20;
+
 /// Removes references to missing schemas, so that any value is accepted, and reports them.
 pub(crate) fn accept_missing_schemas(document: &mut Value, unsupported: &mut Vec<Unsupported>) {
     let mut missing = Vec::new();
+    // Each costs a comparison with all schemas.
+    let mut suggestions: BTreeMap<Pointer, String> = BTreeMap::new();
     walk::walk(document, &mut |kind, pointer, value| {
         let target = value.get("$ref").and_then(Value::as_str).map(|reference| {
             let target = Pointer::from_ref(reference);
@@ -221,13 +226,18 @@ pub(crate) fn accept_missing_schemas(document: &mut Value, unsupported: &mut Vec
         if kind == Kind::Schema
             && let Some(Some(target)) = target
         {
-            let known = nearest(document, &target);
+            if suggestions.len() < MOST_SUGGESTIONS && !suggestions.contains_key(&target) {
+                suggestions.insert(target.clone(), nearest(document, &target));
+            }
+            let known = suggestions.get(&target).map_or("", String::as_str);
+            let mut keywords = value.as_object().into_iter().flat_map(Map::keys);
+            let is_alone = keywords.all(|keyword| keyword == "$ref" || is_annotation(keyword));
+            let instead = match is_alone {
+                true => "any value is accepted",
+                false => "the reference is ignored",
+            };
             let what = format!("the reference `{}`, which has no target", target.to_ref());
-            missing.push((
-                pointer.clone(),
-                what,
-                format!("any value is accepted{known}"),
-            ));
+            missing.push((pointer.clone(), what, format!("{instead}{known}")));
         }
     });
     for (place, what, instead) in missing {

@@ -59,6 +59,11 @@ fn convert() {
             "Hook.builder" => built(t::Hook::builder().build().unwrap()),
             "Shared.builder" => built(t::Shared::builder().build().unwrap()),
             "PlanStep.builder" => built(t::PlanStep::builder().name("a").build().unwrap()),
+            "PlanStep.nested" => {
+                let inner = t::PlanStep::builder().name("c");
+                let outer = t::PlanStep::builder().name("b").otherwise(inner);
+                built(outer.build().unwrap())
+            }
             "Mailbox.builder" => built(t::Mailbox::builder().build().unwrap()),
             ARMS
             other => panic!("{other}"),

@@ -1,5 +1,5 @@
 //! Null in place of an object or a list of OpenAPI, which YAML has for a key without a value, and text that YAML reads as a
-//! number.
+//! number or as true or false.
 
 use serde_json::{Value, json};
 
@@ -8,8 +8,8 @@ use crate::walk::{ChildKind, Kind, child_kind};
 /// The members that have a text.
 const TEXTS: [&str; 3] = ["title", "description", "summary"];
 
-/// Removes what is null, and makes an entry of a map that is null an empty object. Schemas are left as they are: null in place
-/// of one has a meaning.
+/// Removes what is null, and makes an entry of a map that is null an empty object. Null in place of a schema has a meaning, and
+/// stays.
 pub(super) fn correct(document: &mut Value) {
     visit(ChildKind::One(Kind::Document), document);
 }
@@ -43,6 +43,7 @@ fn visit(holds: ChildKind, value: &mut Value) {
             }
         }
         (ChildKind::List(kind), Value::Array(items)) => {
+            items.retain(|value| !value.is_null() || kind == Kind::Schema);
             for value in items {
                 visit(ChildKind::One(kind), value);
             }
@@ -62,6 +63,7 @@ mod tests {
             "components": {"schemas": null, "responses": {"Empty": null}},
             "paths": {"/a": {"parameters": null, "post": {
                 "summary": 5,
+                "parameters": [null],
                 "requestBody": null,
                 "responses": {"200": {"content": {"application/json": null}}, "404": null},
             }}},
@@ -74,6 +76,7 @@ mod tests {
                 "components": {"responses": {"Empty": {}}},
                 "paths": {"/a": {"post": {
                     "summary": "5",
+                    "parameters": [],
                     "responses": {"200": {"content": {"application/json": {}}}, "404": {}},
                 }}},
                 "x-own": null,

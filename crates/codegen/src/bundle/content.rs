@@ -71,7 +71,7 @@ pub(super) fn clarify(
                 )),
                 None => unsupported.push(Unsupported::new(
                     &old,
-                    format!("`{name}` with a schema that says nothing"),
+                    format!("`{name}` with a schema that says less than another type"),
                     "the response is of the other type",
                 )),
             }
@@ -122,7 +122,7 @@ fn files(document: &Value, place: &Pointer, content: &Map<String, Value>) -> Opt
     // FastAPI titles the schema of a result of any type.
     let says_nothing = |schema: &Value| {
         let mut keywords = schema.as_object().into_iter().flat_map(Map::keys);
-        schema.is_object() && keywords.all(|keyword| ["title", "description"].contains(&&**keyword))
+        schema.is_object() && keywords.all(|keyword| keyword == "title")
     };
     let is_string = |schema: &Value| {
         let schema = walk::follow(document, schema);
@@ -136,15 +136,24 @@ fn files(document: &Value, place: &Pointer, content: &Map<String, Value>) -> Opt
                 MediaTypeKind::Text | MediaTypeKind::Bytes
             )
             && !streams::is_stream(name)
-            && schema.is_none_or(|schema| {
-                says_nothing(schema) || is_string(schema) || is_stream_of_bytes(document, schema)
-            })
+            && schema.is_none_or(|schema| says_nothing(schema) || is_string(schema))
     };
     let steps: Vec<String> = place.tokens().collect();
     let is_of_success = matches!(steps.as_slice(), [.., status, _] if is_success(status));
-    let json_says_nothing =
-        schema.is_none_or(|schema| says_nothing(schema) || is_stream_of_bytes(document, schema));
-    let says_less = json_says_nothing && is_of_success && content.iter().any(is_other);
+    let has_example = ["example", "examples"]
+        .iter()
+        .any(|key| object.get(*key).is_some());
+    let json_says_nothing = schema.is_none_or(says_nothing) && !has_example;
+    // springdoc writes the type of a result for each media type.
+    let is_same_stream = schema.is_some_and(|schema| {
+        let mut others = content
+            .iter()
+            .filter(|(name, _)| !is_json(name) && is_concrete(name));
+        is_stream_of_bytes(document, schema)
+            && others.any(|(_, other)| other.get("schema") == Some(schema))
+    });
+    let says_less =
+        is_of_success && (json_says_nothing && content.iter().any(is_other) || is_same_stream);
     let clear = content.keys().cloned().map(Some).enumerate();
     let clear = clear.map(|(other, name)| name.filter(|_| other != index));
     says_less.then(|| clear.collect())

@@ -7,7 +7,7 @@ use super::Changes;
 use super::responses::without_annotations;
 use super::unions;
 use crate::names;
-use crate::openapi::Schema as _;
+use crate::openapi::{Schema as _, is_annotation};
 use crate::pointer::{Lookup as _, Pointer};
 use crate::walk::{self, Kind};
 
@@ -119,8 +119,13 @@ fn is_part(document: &Value, pointer: &Pointer) -> bool {
     };
     let whole = outer.iter().fold(Pointer::root(), |at, step| at.join(step));
     let is_only = || {
-        let schema = document.at(whole.as_str());
-        schema.is_some_and(|schema| schema.only_part().is_some())
+        let schema = document.at(whole.as_str()).and_then(Value::as_object);
+        schema.is_some_and(|schema| {
+            let says_more = |key: &&String| {
+                *key != "allOf" && !OF_THE_PLACE.contains(&key.as_str()) && !is_annotation(key)
+            };
+            schema.only_part().is_some() && !schema.keys().any(|key| says_more(&key))
+        })
     };
     keyword == "allOf" && (whole.is_schema() || !is_only() || is_part(document, &whole))
 }

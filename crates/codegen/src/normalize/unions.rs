@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::types::component;
 use super::{Changes, schemas};
 use crate::names;
-use crate::openapi::{self, COMBINATORS, Schema as _, is_annotation};
+use crate::openapi::{self, COMBINATORS, Schema as _, all_properties, is_annotation};
 use crate::pointer::{Lookup as _, Pointer};
 use crate::walk::{self, Kind};
 
@@ -54,8 +54,8 @@ fn is_null(schema: &Value) -> bool {
     schema.is_only_null() || says_nothing
 }
 
-/// Simplifies unions: several members that list strings become one; with null, a union becomes nullable; members that are the union itself are removed; a union of
-/// one member becomes that member.
+/// Simplifies unions: several members that list strings become one; with null, a union becomes nullable; members that are the
+/// union itself are removed; a union of one member becomes that member.
 pub(super) fn plain_unions(document: &mut Value, changes: &mut Changes) {
     one_enum(document, changes);
     for (pointer, combinator) in unions(document, 1) {
@@ -152,33 +152,35 @@ pub(super) fn union_bases(document: &mut Value, changes: &mut Changes) {
         let tag = union.discriminator().map(|tag| tag.property.to_owned());
         let mut composed = BTreeSet::new();
         for name in within(document, &union) {
-            let child = Pointer::schema(&name).join("allOf");
-            let Some(Value::Array(parts)) = document.at_mut(child.as_str()) else {
+            let place = Pointer::schema(&name);
+            let Some(schema) = document.at(place.as_str()) else {
                 continue;
             };
-            if !parts.contains(&itself) {
+            let parts = schema.parts();
+            let others = parts.iter().filter(|part| **part != itself);
+            let mut new: Vec<Value> = others.cloned().collect();
+            if new.len() == parts.len() {
                 continue;
             }
-            let mut own = own.clone();
+            let has_tag = |tag: &str| {
+                let properties = all_properties(document, schema);
+                properties.into_iter().any(|(name, ..)| name == tag)
+            };
             match &tag {
-                _ if !says_nothing => {}
-                _ if parts.len() > 1 => {
-                    parts.retain(|part| *part != itself);
-                    changes.at(&child);
-                    continue;
-                }
-                Some(tag) => {
-                    own.insert("type".to_owned(), json!("object"));
-                    own.insert("required".to_owned(), json!([tag]));
-                    own.insert("properties".to_owned(), json!({tag: {"type": "string"}}));
-                }
+                _ if !says_nothing => new.insert(0, Value::Object(own.clone())),
+                Some(tag) if !has_tag(tag) => new.insert(
+                    0,
+                    json!({"type": "object", "required": [tag], "properties": {tag: {"type": "string"}}}),
+                ),
                 // Another name of the union.
-                None => continue,
+                _ if new.is_empty() => continue,
+                _ => {}
             }
-            for part in parts.iter_mut().filter(|part| **part == itself) {
-                *part = Value::Object(own.clone());
+            let place = place.join("allOf");
+            if let Some(parts) = document.at_mut(place.as_str()) {
+                *parts = Value::Array(new);
             }
-            changes.at(&child);
+            changes.at(&place);
             composed.insert(name);
         }
         let members = union.union().map(|(_, members)| members);
@@ -229,11 +231,19 @@ fn one_enum(document: &mut Value, changes: &mut Changes) {
                 && member.list("enum").iter().all(Value::is_string)
                 && !member.list("enum").is_empty()
         };
-        let words: Vec<Value> = members
+        let mut words: Vec<Value> = Vec::new();
+        for word in members
             .iter()
             .filter(|member| is_inline(member))
-            .flat_map(|member| member.list("enum").to_vec())
-            .collect();
+            .flat_map(|member| member.list("enum"))
+        {
+            if !words.contains(word) {
+                words.push(word.clone());
+            }
+        }
+        let is_described = members
+            .iter()
+            .any(|member| is_inline(member) && member.get("description").is_some());
         let others = members
             .iter()
             .filter(|member| !is_inline(member) && !is_null(member));
@@ -250,6 +260,13 @@ fn one_enum(document: &mut Value, changes: &mut Changes) {
             *member = json!({"type": "string", "enum": words});
         }
         changes.at(&place);
+        if is_described {
+            changes.lost(
+                &place,
+                "the descriptions of single values",
+                "they are values of one enum",
+            );
+        }
     }
 }
 

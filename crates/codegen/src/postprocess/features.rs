@@ -202,17 +202,8 @@ pub(super) fn conditions(types: &[PrintedType], uses: &Uses, always: &str) -> Ve
             need(index, &Condition::Always, &mut conditions);
         }
     }
-    // What many operations use is common to all of them.
-    for index in 0..types.len() {
-        if matches!(&conditions[index], Condition::Any(features) if features.len() > MOST) {
-            need(index, &Condition::Always, &mut conditions);
-        }
-    }
     conditions
 }
-
-/// The maximum number of features of one item.
-const MOST: usize = 8;
 
 /// Returns the words of a source that may be names of types, except those in its documentation.
 fn words(text: &str) -> impl Iterator<Item = &str> {
@@ -327,16 +318,24 @@ mod tests {
 
     #[test]
     fn type_of_many_operations_is_always_compiled() {
-        let types = [PrintedType {
-            names: vec!["Call".to_owned()],
+        let printed = |name: &str, text: &str| PrintedType {
+            names: vec![name.to_owned()],
+            items: vec![text.to_owned()],
             ..PrintedType::default()
-        }];
-        let of = |count: usize| {
-            let features = (0..count).collect();
-            let uses = Uses::from([("Call".to_owned(), Condition::Any(features))]);
-            conditions(&types, &uses, "")
         };
-        assert_eq!(of(MOST), [Condition::Any((0..MOST).collect())]);
-        assert_eq!(of(MOST + 1), [Condition::Always]);
+        let types = [
+            printed("Call", "pub struct Call(Part);"),
+            printed("Part", "pub struct Part;"),
+        ];
+        let of = |count: usize| {
+            let mut condition = Condition::default();
+            for feature in 0..count {
+                condition.add(&Condition::Any([feature].into()));
+            }
+            conditions(&types, &Uses::from([("Call".to_owned(), condition)]), "")
+        };
+        let eight = Condition::Any((0..8).collect());
+        assert_eq!(of(8), [eight.clone(), eight]);
+        assert_eq!(of(9), [Condition::Always, Condition::Always]);
     }
 }

@@ -76,9 +76,7 @@ pub(super) fn unbox_options(file: &mut syn::File) {
 /// Returns the `T` of `Box<Option<T>>`.
 fn boxed_option(ty: &Type) -> Option<Type> {
     match ty {
-        Type::Path(path) if path.path.segments.last()?.ident == "Box" => {
-            option(first_argument(ty)?).cloned()
-        }
+        Type::Path(path) if is_named(path, "Box") => option(first_argument(ty)?).cloned(),
         _ => None,
     }
 }
@@ -125,10 +123,15 @@ impl Builders<'_> {
             let key = (owner.clone(), name.to_string());
             let is_deprecated = |attribute: &&Attribute| attribute.path().is_ident("deprecated");
             let is_boxed = self.boxed.has_field(&key.0, &key.1);
+            let unboxed = unboxed(&field.ty);
+            let stored = match &unboxed {
+                Some(_) => Some(field.ty.clone()),
+                None => is_boxed.then(|| size::boxed(&field.ty)),
+            };
             let mut property = Property {
                 attributes: field.attrs.iter().filter(is_deprecated).cloned().collect(),
-                ty: field.ty.clone(),
-                stored: is_boxed.then(|| size::boxed(&field.ty)),
+                ty: unboxed.unwrap_or_else(|| field.ty.clone()),
+                stored,
                 state: match (self.constants.get(&key), state(field)) {
                     (Some(function), _) => State::Constant(function.clone()),
                     (None, State::Required) => match self.only_value(&field.ty) {
@@ -165,6 +168,26 @@ impl Builders<'_> {
         let variant = self.constant_types.get(&path.get_ident()?.to_string())?;
         Some(parse_quote!(#path::#variant))
     }
+}
+
+/// Returns the type of a value that typify boxes within an option, without the box.
+fn unboxed(ty: &Type) -> Option<Type> {
+    let value = first_argument(ty)?;
+    let Type::Path(path) = value else { return None };
+    let value = first_argument(value).filter(|_| is_named(path, "Box"))?;
+    let Type::Path(wrapper) = ty else { return None };
+    let wrapper = ["Option", "Nullable"]
+        .into_iter()
+        .find(|name| is_named(wrapper, name))?;
+    Some(match wrapper {
+        "Option" => parse_quote!(::std::option::Option<#value>),
+        _ => parse_quote!(crate::nullable::Nullable<#value>),
+    })
+}
+
+fn is_named(path: &TypePath, name: &str) -> bool {
+    let last = path.path.segments.last();
+    last.is_some_and(|last| last.ident == name)
 }
 
 /// Returns the state that serde's arguments give to an absent property. Further properties are never required.
