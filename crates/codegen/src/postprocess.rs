@@ -247,8 +247,12 @@ fn client_and_mock(
     signatures.read_client(&client.items);
     inline::mark(&mut client.items);
     let uses = features::mark(&mut client, features);
+    let mut text = prettyplease::unparse(&client);
+    if !features.is_empty() {
+        text = features::in_line(&text);
+    }
     let sources = GeneratedSources {
-        client: prettyplease::unparse(&client),
+        client: text,
         mock: mock::write(&signatures, &results, normalized, model, features),
         signatures,
         methods,

@@ -54,7 +54,7 @@ pub(super) fn mark(client: &mut syn::File, features: &Features) -> Uses {
                     use_names(&mut uses, &condition, |names| {
                         names.visit_signature(&function.sig);
                     });
-                    function.attrs.splice(0..0, attribute(features, &condition));
+                    add(&mut function.attrs, attribute(features, &condition));
                 }
             }
             Item::Mod(module) if module.ident == "builder" => {
@@ -94,7 +94,7 @@ fn mark_items<'a>(
         let condition = condition.unwrap_or(&Condition::Always);
         use_names(uses, condition, |names| names.visit_item(item));
         if let Some(attributes) = attributes(item) {
-            attributes.splice(0..0, attribute(features, condition));
+            add(attributes, attribute(features, condition));
         }
     }
 }
@@ -125,6 +125,15 @@ fn attributes(item: &mut Item) -> Option<&mut Vec<Attribute>> {
         Item::Macro(item) => Some(&mut item.attrs),
         _ => None,
     }
+}
+
+/// Adds an attribute after the documentation.
+fn add(attributes: &mut Vec<Attribute>, attribute: Option<Attribute>) {
+    let documentation = attributes
+        .iter()
+        .take_while(|attribute| attribute.path().is_ident("doc"));
+    let index = documentation.count();
+    attributes.splice(index..index, attribute);
 }
 
 fn attribute(features: &Features, condition: &Condition) -> Option<Attribute> {
@@ -205,6 +214,38 @@ pub(super) fn conditions(types: &[PrintedType], uses: &Uses, always: &str) -> Ve
     conditions
 }
 
+/// Adds an attribute to an item in a text, after its documentation.
+pub(super) fn with_attribute(item: &str, indent: &str, attribute: &str) -> String {
+    let is_documentation = |line: &&str| line.trim_start().starts_with("///");
+    let lines = item.split_inclusive('\n');
+    let documentation: usize = lines.take_while(is_documentation).map(str::len).sum();
+    let (documentation, item) = item.split_at(documentation);
+    format!("{documentation}{indent}{attribute}\n{item}")
+}
+
+/// Puts conditions on the line of the attribute, the implementation or the macro's call that follows.
+pub(super) fn in_line(text: &str) -> String {
+    let mut joined = String::with_capacity(text.len());
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        joined.push_str(line);
+        let begins = |text: &str, beginnings: &[&str]| {
+            let text = text.trim_start();
+            beginnings
+                .iter()
+                .any(|beginning| text.starts_with(beginning))
+        };
+        let is_condition = begins(line, &["#[cfg(feature", "#[cfg(any(feature"]);
+        let item = lines.next_if(|next| is_condition && begins(next, &["#[", "impl", "crate::"]));
+        if let Some(item) = item {
+            joined.push(' ');
+            joined.push_str(item.trim_start());
+        }
+        joined.push('\n');
+    }
+    joined
+}
+
 /// Returns the words of a source that may be names of types, except those in its documentation.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     let lines = text
@@ -256,7 +297,7 @@ mod tests {
             }
         };
         let uses = mark(&mut client, &features());
-        insta::assert_snapshot!(prettyplease::unparse(&client));
+        insta::assert_snapshot!(in_line(&prettyplease::unparse(&client)));
         let features = features();
         let condition = |name: &str| features.attribute(&uses[name]);
         assert_eq!(condition("Webhook"), None);
@@ -280,6 +321,27 @@ mod tests {
         let before = client.clone();
         assert!(mark(&mut client, &Features::default()).is_empty());
         assert_eq!(client, before);
+    }
+
+    #[test]
+    fn condition_of_a_printed_item_is_after_its_documentation() {
+        let text = [
+            "/// The call.\n#[derive(Clone)]\npub struct Call {}\n",
+            "crate::record::fields! { Call {\n} }\n",
+            "/// An id.\npub struct Id(pub u8);\n",
+        ]
+        .map(|item| with_attribute(item, "", "#[cfg(feature = \"a\")]"));
+        assert_eq!(
+            in_line(&text.concat()),
+            "/// The call.\n\
+             #[cfg(feature = \"a\")] #[derive(Clone)]\n\
+             pub struct Call {}\n\
+             #[cfg(feature = \"a\")] crate::record::fields! { Call {\n\
+             } }\n\
+             /// An id.\n\
+             #[cfg(feature = \"a\")]\n\
+             pub struct Id(pub u8);\n"
+        );
     }
 
     #[test]

@@ -76,12 +76,12 @@ impl Sources {
             let attribute = features.attribute(condition);
             let push = |text: &mut String, indent: &str, items: &[String]| {
                 for item in items {
-                    if let Some(attribute) = &attribute {
-                        text.push_str(indent);
-                        text.push_str(attribute);
-                        text.push('\n');
+                    match &attribute {
+                        Some(attribute) => {
+                            text.push_str(&features::with_attribute(item, indent, attribute));
+                        }
+                        None => text.push_str(item),
                     }
-                    text.push_str(item);
                 }
             };
             push(&mut text, "", &printed.items);
@@ -93,7 +93,11 @@ impl Sources {
             text.push_str("}\n");
         }
         text.push_str(&rest);
-        text
+        if features.is_empty() {
+            text
+        } else {
+            features::in_line(&text)
+        }
     }
 }
 
