@@ -564,11 +564,13 @@ fn distribute(
     taken: &mut BTreeSet<String>,
 ) -> (Vec<Value>, Vec<(String, String)>) {
     let enclosing = names::for_place(document, pointer);
+    let own_part = Value::Object(own.clone());
     let mut renamed = Vec::new();
     let members = members
         .into_iter()
         .map(|member| match component(&member) {
             None => json!({"allOf": [own, member]}),
+            Some(name) if is_composed(document, &name, &own_part) => member,
             Some(name) => {
                 let words = [enclosing.clone(), names::type_name(&name)];
                 let new = names::unique(&names::join(&words), taken);
@@ -582,6 +584,12 @@ fn distribute(
         })
         .collect();
     (members, renamed)
+}
+
+/// Returns true for a member that [`union_bases`] has composed of the keywords beside the union.
+fn is_composed(document: &Value, name: &str, own: &Value) -> bool {
+    let schema = document.at(Pointer::schema(name).as_str());
+    schema.is_some_and(|schema| schema.parts().contains(own))
 }
 
 /// Returns true if the member only lists required properties.
