@@ -60,7 +60,6 @@ const MAX_INLINED: usize = 100_000;
 /// Errors for each reference that cannot be resolved, and for each file that cannot be read.
 pub fn bundle(source: Source, unsupported: &mut Vec<Unsupported>) -> Result<Source, Problems> {
     let mut source = source;
-    absent::correct(&mut source.document);
     let moves = paths::with_slash(&mut source.document);
     moved(&mut source, &moves);
     loop {
@@ -71,12 +70,11 @@ pub fn bundle(source: Source, unsupported: &mut Vec<Unsupported>) -> Result<Sour
         moved(&mut source, &moves);
     }
     let mut source = if refers_elsewhere(&source.document) {
-        let mut source = bundle_files(source, unsupported)?;
-        absent::correct(&mut source.document);
-        source
+        bundle_files(source, unsupported)?
     } else {
         source
     };
+    absent::correct(&mut source.document);
     definitions::hoist(&mut source);
     schemas::correct(&mut source.document, unsupported);
     let moves = schemas::annotations(&mut source.document);

@@ -247,12 +247,8 @@ fn client_and_mock(
     signatures.read_client(&client.items);
     inline::mark(&mut client.items);
     let uses = features::mark(&mut client, features);
-    let mut text = prettyplease::unparse(&client);
-    if !features.is_empty() {
-        text = features::in_line(&text);
-    }
     let sources = GeneratedSources {
-        client: text,
+        client: features::in_line(prettyplease::unparse(&client), features),
         mock: mock::write(&signatures, &results, normalized, model, features),
         signatures,
         methods,

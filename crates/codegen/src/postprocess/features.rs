@@ -224,7 +224,10 @@ pub(super) fn with_attribute(item: &str, indent: &str, attribute: &str) -> Strin
 }
 
 /// Puts conditions on the line of the attribute, the implementation or the macro's call that follows.
-pub(super) fn in_line(text: &str) -> String {
+pub(super) fn in_line(text: String, features: &Features) -> String {
+    if features.is_empty() {
+        return text;
+    }
     let mut joined = String::with_capacity(text.len());
     let mut lines = text.lines().peekable();
     while let Some(line) = lines.next() {
@@ -297,8 +300,8 @@ mod tests {
             }
         };
         let uses = mark(&mut client, &features());
-        insta::assert_snapshot!(in_line(&prettyplease::unparse(&client)));
         let features = features();
+        insta::assert_snapshot!(in_line(prettyplease::unparse(&client), &features));
         let condition = |name: &str| features.attribute(&uses[name]);
         assert_eq!(condition("Webhook"), None);
         assert_eq!(
@@ -332,7 +335,7 @@ mod tests {
         ]
         .map(|item| with_attribute(item, "", "#[cfg(feature = \"a\")]"));
         assert_eq!(
-            in_line(&text.concat()),
+            in_line(text.concat(), &features()),
             "/// The call.\n\
              #[cfg(feature = \"a\")] #[derive(Clone)]\n\
              pub struct Call {}\n\

@@ -93,11 +93,7 @@ impl Sources {
             text.push_str("}\n");
         }
         text.push_str(&rest);
-        if features.is_empty() {
-            text
-        } else {
-            features::in_line(&text)
-        }
+        features::in_line(text, features)
     }
 }
 
